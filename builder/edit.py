@@ -1,0 +1,86 @@
+"""Edits as values: a Diagnostic carries them as its fix, the page sends them to the canvas, both apply the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from builder.graph import Edge, Graph, Node
+
+
+@dataclass(frozen=True)
+class AddNode:
+    node: Node
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.add(self.node)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "add_node", "node": {**asdict(self.node), "params": dict(self.node.params)}}
+
+
+@dataclass(frozen=True)
+class RemoveNode:
+    id: str
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.remove(self.id)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "remove_node", "id": self.id}
+
+
+@dataclass(frozen=True)
+class SetParams:
+    id: str
+    params: Mapping[str, Any]
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.set_params(self.id, self.params)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "set_params", "id": self.id, "params": dict(self.params)}
+
+
+@dataclass(frozen=True)
+class SetLabel:
+    id: str
+    label: str
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.set_label(self.id, self.label)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "set_label", "id": self.id, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Connect:
+    edge: Edge
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.connect(self.edge)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "connect", "edge": asdict(self.edge)}
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    edge: Edge
+
+    def apply(self, graph: Graph) -> Graph:
+        return graph.disconnect(self.edge)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "disconnect", "edge": asdict(self.edge)}
+
+
+Edit = AddNode | RemoveNode | SetParams | SetLabel | Connect | Disconnect
+
+
+def apply(graph: Graph, edits: Iterable[Edit]) -> Graph:
+    for edit in edits:
+        graph = edit.apply(graph)
+    return graph

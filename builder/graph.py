@@ -1,0 +1,93 @@
+"""The drawn network: an immutable value. An edit returns a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import networkx as nx
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer on the canvas. ``id`` is machine-made (``conv2d_1``), ``label`` free text; params hold what differs from the default."""
+
+    id: str
+    type: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    position: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A tensor that flows from ``source`` to input ``port`` (0-based) of ``target``."""
+
+    source: str
+    target: str
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes and edges. Nothing is checked here: a half-drawn network is a value too (see infer.py)."""
+
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    @cached_property
+    def by_id(self) -> dict[str, Node]:
+        return {n.id: n for n in self.nodes}
+
+    @cached_property
+    def nx(self) -> nx.MultiDiGraph:
+        """The networkx view, edges keyed by port. Edges to or from unknown nodes are left out."""
+        g = nx.MultiDiGraph()
+        g.add_nodes_from(n.id for n in self.nodes)
+        ids = self.by_id
+        g.add_edges_from((e.source, e.target, e.port) for e in self.edges if e.source in ids and e.target in ids)
+        return g
+
+    def inputs(self, node: str) -> tuple[Edge, ...]:
+        """The edges into ``node``, in port order."""
+        return tuple(sorted((e for e in self.edges if e.target == node), key=lambda e: e.port))
+
+    def order(self) -> list[str]:
+        """Node ids, sources first, ties in drawing order. Raises networkx.NetworkXUnfeasible on a cycle."""
+        place = {n.id: i for i, n in enumerate(self.nodes)}
+        return list(nx.lexicographical_topological_sort(self.nx, key=place.__getitem__))
+
+    def fresh_id(self, type_: str) -> str:
+        base, k = type_.lower(), 1
+        while f"{base}_{k}" in self.by_id:
+            k += 1
+        return f"{base}_{k}"
+
+    def add(self, node: Node, edges: Iterable[Edge] = ()) -> Graph:
+        return Graph((*self.nodes, node), (*self.edges, *edges))
+
+    def remove(self, node: str) -> Graph:
+        kept = tuple(e for e in self.edges if node not in (e.source, e.target))
+        return Graph(tuple(n for n in self.nodes if n.id != node), kept)
+
+    def connect(self, edge: Edge) -> Graph:
+        """Connects, taking the place of what was on that port."""
+        kept = (e for e in self.edges if (e.target, e.port) != (edge.target, edge.port))
+        return replace(self, edges=(*kept, edge))
+
+    def disconnect(self, edge: Edge) -> Graph:
+        return replace(self, edges=tuple(e for e in self.edges if e != edge))
+
+    def set_params(self, node: str, params: Mapping[str, Any]) -> Graph:
+        return self._update(node, lambda n: replace(n, params={**n.params, **params}))
+
+    def set_label(self, node: str, label: str) -> Graph:
+        return self._update(node, lambda n: replace(n, label=label))
+
+    def move(self, node: str, position: tuple[float, float]) -> Graph:
+        return self._update(node, lambda n: replace(n, position=position))
+
+    def _update(self, node: str, change: Any) -> Graph:
+        return replace(self, nodes=tuple(change(n) if n.id == node else n for n in self.nodes))

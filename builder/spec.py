@@ -1,0 +1,156 @@
+"""The vocabulary of the catalogue: what the app knows of a layer, from which everything else is derived."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from builder.diagnostic import Diagnostic
+
+Shape = tuple[int, ...]
+DType = Literal["float32", "int64"]
+Params = Mapping[str, Any]
+MAX_DIM = 10_000_000
+MAX_NUMEL = 2**40  # refused before anything is built
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor without its batch axis: ``shape``, ``dtype`` and the meaning of each axis.
+
+    ``axes`` uses "channel", "height", "width", "time", "feature"; it is "" where nothing is known.
+    """
+
+    shape: Shape
+    dtype: DType = "float32"
+    axes: tuple[str, ...] = ()
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return " × ".join(map(str, self.shape)) or "scalar"
+
+
+ParamKind = Literal["int", "float", "bool", "choice", "ints"]
+
+
+@dataclass(frozen=True)
+class Param:
+    """One setting with its range; forms, checks, command lines and documents all read it.
+
+    ``low`` and ``high`` are inclusive and hold for every entry of an "ints" value (1 to 6 whole numbers).
+    ``optional`` admits None ("not set"). ``log`` asks for a logarithmic slider.
+    """
+
+    name: str
+    kind: ParamKind
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    label: str = ""
+    help: str = ""
+    symbol: str = ""
+    optional: bool = False
+    log: bool = False
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    def check(self, value: Any) -> Diagnostic | None:
+        """None if ``value`` is acceptable, else a Diagnostic with code ``param/...`` and ``field`` set."""
+        from builder.params import check
+
+        return check(self, value)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a layer. A ``variadic`` port stands last and takes any number of edges (at least two)."""
+
+    name: str
+    variadic: bool = False
+
+
+@dataclass(frozen=True)
+class In:
+    """In a Call: the tensor at input port ``index``."""
+
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class AllIn:
+    """In a Call: the list of all input tensors, in port order."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """In a Call: ``of[key]``; ``key`` is an int, a slice or a tuple of them."""
+
+    of: Call
+    key: Any
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, which is both executed and printed, so that module and exported source cannot differ.
+
+    ``target`` is "self" (the layer's own module), "nn.X", "torch.x" or "F.x". Arguments are literals,
+    In, AllIn, Item or Call.
+    """
+
+    target: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+
+def call(target: str, *args: Any, **kwargs: Any) -> Call:
+    return Call(target, args, tuple(kwargs.items()))
+
+
+Inputs = tuple[TensorSpec, ...]
+FORWARD = call("self", In())
+
+
+def nothing(_p: Params, _x: Inputs) -> dict[str, Shape]:
+    return {}
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """All that the app knows of a layer type.
+
+    ``infer(params, inputs)`` gives the output or the Diagnostic that says why not. ``weights`` gives the
+    trainable tensors by their torch name. ``module`` is the constructor (None for a pure function),
+    ``forward`` the expression that is evaluated per batch. ``flops`` counts one forward pass of one example
+    (a multiply-add is 2). ``summary`` is a format string over params, shown on the node. ``kind`` marks
+    what the engine treats apart: dropout layers, ReLU family ("relu"), saturating ("sigmoid", "tanh").
+    """
+
+    type: str
+    group: str
+    help: str
+    infer: Callable[[Params, Inputs], TensorSpec | Diagnostic]
+    params: tuple[Param, ...] = ()
+    ports: tuple[Port, ...] = (Port("input"),)
+    weights: Callable[[Params, Inputs], dict[str, Shape]] = nothing
+    module: Callable[[Params, Inputs], Call] | None = None
+    forward: Callable[[Params, Inputs], Call] = lambda _p, _x: FORWARD
+    flops: Callable[[Params, Inputs, TensorSpec], int] = lambda _p, _x, out: out.numel
+    title: str = ""
+    summary: str = ""
+    keywords: str = ""
+    formula: str = ""
+    source: str = ""
+    kind: str = ""
+    outputs: int = 1
+
+    def complete(self, params: Params) -> dict[str, Any]:
+        """``params`` with the defaults of what is not given."""
+        return {p.name: params.get(p.name, p.default) for p in self.params}

@@ -1,0 +1,20 @@
+"""A fact from a run. The log stores it, the live route sends it, charts draw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["started", "point", "layers", "hist", "boundary", "knob", "state", "checkpoint", "diagnostic"]
+State = Literal["queued", "starting", "running", "paused", "finished", "stopped", "failed", "interrupted"]
+LATEST: tuple[Kind, ...] = ("hist", "boundary")  # only the newest is kept: pictures, not history
+OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Event:
+    """``body`` is plain JSON (finite floats, None for what does not apply); its fields are listed in ARCHITECTURE.md."""
+
+    kind: Kind
+    step: int
+    body: dict[str, Any]
