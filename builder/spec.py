@@ -122,11 +122,17 @@ def nothing(_p: Params, _x: Inputs) -> dict[str, Shape]:
     return {}
 
 
+def no_advice(_p: Params, _x: Inputs, _readers: tuple[str, ...]) -> Diagnostic | None:
+    return None
+
+
 @dataclass(frozen=True)
 class LayerSpec:
     """All that the app knows of a layer type.
 
-    ``infer(params, inputs)`` gives the output or the Diagnostic that says why not. ``weights`` gives the
+    ``infer(params, inputs)`` gives the output or the Diagnostic that says why not. ``advise(params, inputs,
+    types of the layers that read the output)`` warns of what torch accepts but is most likely a mistake; it is
+    asked only where ``infer`` gave an output. Both get complete, checked params. ``weights`` gives the
     trainable tensors by their torch name. ``module`` is the constructor (None for a pure function),
     ``forward`` the expression that is evaluated per batch. ``flops`` counts one forward pass of one example
     (a multiply-add is 2). ``summary`` is a format string over params, shown on the node. ``kind`` marks
@@ -142,6 +148,7 @@ class LayerSpec:
     weights: Callable[[Params, Inputs], dict[str, Shape]] = nothing
     module: Callable[[Params, Inputs], Call] | None = None
     forward: Callable[[Params, Inputs], Call] = lambda _p, _x: FORWARD
+    advise: Callable[[Params, Inputs, tuple[str, ...]], Diagnostic | None] = no_advice
     flops: Callable[[Params, Inputs, TensorSpec], int] = lambda _p, _x, out: out.numel
     title: str = ""
     summary: str = ""
