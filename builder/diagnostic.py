@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -55,3 +57,14 @@ class Refused(ValueError):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__("\n".join(d.text for d in diagnostics))
         self.diagnostics = diagnostics
+
+
+def suggest(word: object, known: Iterable[str]) -> str:
+    """The cure for a misspelt name: the nearest of ``known``, or all of them if there are few."""
+    names = list(known)
+    folded = {n.lower(): n for n in names}
+    if near := get_close_matches(str(word)[:64].lower(), folded, n=1, cutoff=0.6):
+        return f"Did you mean {folded[near[0]]!r}?"
+    if not names:
+        return "Remove it."
+    return f"Use one of {', '.join(names)}." if len(names) <= 12 else "Check the spelling."

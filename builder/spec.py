@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from builder.diagnostic import Diagnostic
+from builder.params import check, coerce
 
 Shape = tuple[int, ...]
 DType = Literal["float32", "int64"]
 Params = Mapping[str, Any]
 MAX_DIM = 10_000_000
-MAX_NUMEL = 2**40  # refused before anything is built
+MAX_NUMEL = 2**31  # values in one tensor, or in the weights of one layer: 8 GB in float32
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,11 @@ class Param:
 
     def check(self, value: Any) -> Diagnostic | None:
         """None if ``value`` is acceptable, else a Diagnostic with code ``param/...`` and ``field`` set."""
-        from builder.params import check
-
         return check(self, value)
+
+    def coerce(self, value: Any) -> Any:
+        """``value`` in the type of this kind where nothing is lost: 3.0 for an int is 3, a list of ints a tuple."""
+        return coerce(self, value)
 
 
 @dataclass(frozen=True)
@@ -159,5 +162,5 @@ class LayerSpec:
     outputs: int = 1
 
     def complete(self, params: Params) -> dict[str, Any]:
-        """``params`` with the defaults of what is not given."""
-        return {p.name: params.get(p.name, p.default) for p in self.params}
+        """``params`` with the defaults of what is not given, each in the type of its kind."""
+        return {p.name: p.coerce(params.get(p.name, p.default)) for p in self.params}
