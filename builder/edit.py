@@ -1,4 +1,4 @@
-"""Edits as values: a Diagnostic carries them as its fix, the page sends them to the canvas, both apply the same ones."""
+"""Edits as values: a Diagnostic carries them as its fix; Python and the canvas apply the same ones."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,11 @@ import networkx as nx
 
 @dataclass(frozen=True)
 class Node:
-    """A layer on the canvas. ``id`` is machine-made (``conv2d_1``), ``label`` free text; params hold what differs from the default."""
+    """A layer on the canvas.
+
+    ``id`` is machine-made (``conv2d_1``), ``label`` free text; ``params`` hold what differs from the default.
+    ``position`` is the left upper corner in canvas pixels, y downwards.
+    """
 
     id: str
     type: str
@@ -50,9 +54,27 @@ class Graph:
         g.add_edges_from((e.source, e.target, e.port) for e in self.edges if e.source in ids and e.target in ids)
         return g
 
+    @cached_property
+    def _into(self) -> dict[str, tuple[Edge, ...]]:
+        found: dict[str, list[Edge]] = {}
+        for e in sorted(self.edges, key=lambda e: e.port):
+            found.setdefault(e.target, []).append(e)
+        return {node: tuple(edges) for node, edges in found.items()}
+
+    @cached_property
+    def _out_of(self) -> dict[str, tuple[Edge, ...]]:
+        found: dict[str, list[Edge]] = {}
+        for e in self.edges:
+            found.setdefault(e.source, []).append(e)
+        return {node: tuple(edges) for node, edges in found.items()}
+
     def inputs(self, node: str) -> tuple[Edge, ...]:
         """The edges into ``node``, in port order."""
-        return tuple(sorted((e for e in self.edges if e.target == node), key=lambda e: e.port))
+        return self._into.get(node, ())
+
+    def outputs(self, node: str) -> tuple[Edge, ...]:
+        """The edges out of ``node``, in drawing order."""
+        return self._out_of.get(node, ())
 
     def order(self) -> list[str]:
         """Node ids, sources first, ties in drawing order. Raises networkx.NetworkXUnfeasible on a cycle."""
@@ -89,5 +111,5 @@ class Graph:
     def move(self, node: str, position: tuple[float, float]) -> Graph:
         return self._update(node, lambda n: replace(n, position=position))
 
-    def _update(self, node: str, change: Any) -> Graph:
+    def _update(self, node: str, change: Callable[[Node], Node]) -> Graph:
         return replace(self, nodes=tuple(change(n) if n.id == node else n for n in self.nodes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from builder.diagnostic import Diagnostic, suggest
@@ -48,16 +48,15 @@ def check(param: Param, value: Any) -> Diagnostic | None:
 
 def check_all(spec: LayerSpec, params: Mapping[str, Any]) -> list[Diagnostic]:
     """Every problem of ``params``: unknown names first, then values, in the order of the form."""
-    return unknown(spec, params) + [d for p in spec.params if p.name in params and (d := check(p, params[p.name]))]
+    return [*unknown(spec, params)] + [d for p in spec.params if p.name in params and (d := check(p, params[p.name]))]
 
 
-def unknown(spec: LayerSpec, params: Mapping[str, Any]) -> list[Diagnostic]:
+def unknown(spec: LayerSpec, params: Mapping[str, Any]) -> Iterator[Diagnostic]:
     known = [p.name for p in spec.params]
-    return [
-        Diagnostic("param/unknown", f"{spec.type} has no parameter {shown(n)}.", suggest(n, known), field=n)
-        for n in params
-        if n not in known
-    ]
+    for n in params:
+        if n not in known:
+            what = f"{spec.type} has no parameter {shown(n)}."
+            yield Diagnostic("param/unknown", what, suggest(n, known), field=n)
 
 
 def nearest(param: Param, value: Any) -> Any:

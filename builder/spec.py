@@ -96,7 +96,7 @@ class AllIn:
 class Item:
     """In a Call: ``of[key]``; ``key`` is an int, a slice or a tuple of them."""
 
-    of: Call
+    of: Call | Item
     key: Any
 
 
@@ -111,6 +111,9 @@ class Call:
     target: str
     args: tuple[Any, ...] = ()
     kwargs: tuple[tuple[str, Any], ...] = ()
+
+
+Expression = Call | Item
 
 
 def call(target: str, *args: Any, **kwargs: Any) -> Call:
@@ -150,7 +153,7 @@ class LayerSpec:
     ports: tuple[Port, ...] = (Port("input"),)
     weights: Callable[[Params, Inputs], dict[str, Shape]] = nothing
     module: Callable[[Params, Inputs], Call] | None = None
-    forward: Callable[[Params, Inputs], Call] = lambda _p, _x: FORWARD
+    forward: Callable[[Params, Inputs], Expression] = lambda _p, _x: FORWARD
     advise: Callable[[Params, Inputs, tuple[str, ...]], Diagnostic | None] = no_advice
     flops: Callable[[Params, Inputs, TensorSpec], int] = lambda _p, _x, out: out.numel
     title: str = ""
@@ -164,3 +167,22 @@ class LayerSpec:
     def complete(self, params: Params) -> dict[str, Any]:
         """``params`` with the defaults of what is not given, each in the type of its kind."""
         return {p.name: p.coerce(params.get(p.name, p.default)) for p in self.params}
+
+    @property
+    def variadic(self) -> bool:
+        return bool(self.ports) and self.ports[-1].variadic
+
+    def has_port(self, port: int) -> bool:
+        return port >= 0 and (port < len(self.ports) or self.variadic)
+
+    def port_name(self, port: int) -> str:
+        return self.ports[min(port, len(self.ports) - 1)].name
+
+    def free_ports(self, taken: set[int]) -> list[int]:
+        """The ports that must still be connected; a variadic one asks for more until it has two."""
+        last = len(self.ports) - 1
+        if not self.variadic:
+            return [p for p in range(last + 1) if p not in taken]
+        several = sum(p >= last for p in taken)
+        following = max([last - 1, *taken]) + 1
+        return [p for p in range(last) if p not in taken] + list(range(following, following + 2 - several))

@@ -1,0 +1,283 @@
+"""Checks of the whole drawing, as an explicit table of small rules. Shapes are checked in infer.py."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import networkx as nx
+
+from builder.diagnostic import Diagnostic, Fix, suggest
+from builder.edit import AddNode, Connect, Disconnect, RemoveNode
+from builder.fixes import GAP, behind, in_front, join, name
+from builder.graph import Edge, Graph, Node
+from builder.params import shown
+from builder.spec import LayerSpec
+
+Catalog = Mapping[str, LayerSpec]
+
+
+class Found(NamedTuple):
+    """A problem, and the cures that come into question; infer.py keeps the first that works."""
+
+    diagnostic: Diagnostic
+    fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A graph with what the rules ask of it again and again."""
+
+    graph: Graph
+    catalog: Catalog
+
+    @cached_property
+    def known(self) -> dict[str, LayerSpec]:
+        """The LayerSpec of every node whose type exists."""
+        return {n.id: self.catalog[n.type] for n in self.graph.nodes if n.type in self.catalog}
+
+    @cached_property
+    def sources(self) -> list[str]:
+        return [id for id, spec in self.known.items() if not spec.ports]
+
+    @cached_property
+    def sinks(self) -> list[str]:
+        return [id for id, spec in self.known.items() if not spec.outputs]
+
+    @cached_property
+    def loose(self) -> list[str]:
+        """Nodes that give something which nothing takes."""
+        return [id for id, spec in self.known.items() if spec.outputs and not self.graph.outputs(id)]
+
+    @cached_property
+    def unfed(self) -> list[str]:
+        """Nodes that need something and get nothing at all."""
+        return [id for id, spec in self.known.items() if spec.ports and not self.graph.inputs(id)]
+
+    @cached_property
+    def circles(self) -> list[list[str]]:
+        """One shortest cycle per strongly connected part, each from its first-drawn node on."""
+        place = {n.id: i for i, n in enumerate(self.graph.nodes)}
+        g = self.graph.nx
+        parts = [p for p in nx.strongly_connected_components(g) if len(p) > 1 or g.has_edge(*(tuple(p) * 2))]
+        return [_shortest_cycle(g.subgraph(p), min(p, key=place.__getitem__)) for p in parts]
+
+    @cached_property
+    def behind_circles(self) -> set[str]:
+        """Every node on a cycle or after one."""
+        return _reached([circle[0] for circle in self.circles], self.graph.nx.successors)
+
+    def name(self, id: str) -> str:
+        return name(self.graph, id)
+
+
+def structure(drawing: Drawing) -> list[Found]:
+    """What is wrong with the drawing as such, in no particular order."""
+    return [found for rule in RULES for found in rule(drawing)]
+
+
+def empty(d: Drawing) -> Iterator[Found]:
+    if not d.graph.nodes:
+        start = (
+            AddNode(Node("input_1", "Input")),
+            AddNode(Node("output_1", "Output", position=(2 * GAP, 0.0))),
+            Connect(Edge("input_1", "output_1")),
+        )
+        cure = "Add an Input, layers and an Output, or start from a template."
+        yield Found(
+            Diagnostic("graph/empty", "The canvas is empty.", cure), (Fix("Add an Input and an Output", start),)
+        )
+
+
+def duplicate_ids(d: Drawing) -> Iterator[Found]:
+    for id, n in Counter(node.id for node in d.graph.nodes).items():
+        if n > 1:
+            what = f"{n} layers have the id {shown(id)}, so connections to it are ambiguous."
+            yield Found(Diagnostic("graph/duplicate-id", what, "Give each layer an id of its own.", node=id))
+
+
+def unknown_types(d: Drawing) -> Iterator[Found]:
+    for n in d.graph.nodes:
+        if n.type not in d.catalog:
+            what = f"There is no layer type {shown(n.type)}."
+            yield Found(Diagnostic("graph/unknown-type", what, suggest(n.type, d.catalog), node=n.id))
+
+
+def ends(d: Drawing) -> Iterator[Found]:
+    """A network needs at least one Input and one Output."""
+    if not d.graph.nodes:
+        return
+    if not d.sources:
+        fixes = tuple(in_front(d.graph, "Input", id, 0) for id in d.unfed if len(d.unfed) == 1)
+        what = "The network has no Input, so no data can enter it."
+        yield Found(Diagnostic("graph/no-input", what, "Add an Input and connect it to the first layer."), fixes)
+    if not d.sinks:
+        fixes = tuple(behind(d.graph, "Output", id) for id in d.loose if len(d.loose) == 1)
+        what = "The network has no Output, so nothing can be learned from it."
+        yield Found(Diagnostic("graph/no-output", what, "Add an Output and connect the last layer to it."), fixes)
+
+
+def stray_edges(d: Drawing) -> Iterator[Found]:
+    """Every connection starts at a layer with an output and ends at an input that exists."""
+    for e in d.graph.edges:
+        cut = Fix("Remove this connection", (Disconnect(e),))
+        missing = [id for id in (e.source, e.target) if id not in d.graph.by_id]
+        if missing:
+            what = f"A connection from {shown(e.source)} to {shown(e.target)} needs a layer {shown(missing[0])}."
+            node = e.target if e.target in d.graph.by_id else None
+            yield Found(Diagnostic("graph/unknown-node", what, "There is none: remove the connection.", node), (cut,))
+            continue
+        source, target = d.known.get(e.source), d.known.get(e.target)
+        if source and not source.outputs:
+            what = f"{d.name(e.source)} gives nothing on, yet {d.name(e.target)} is connected to it."
+            cure = f"Connect {d.name(e.target)} to a layer before it."
+            yield Found(Diagnostic("graph/nothing-given", what, cure, e.source), (cut,))
+        if target and not target.has_port(e.port):
+            yield Found(*_no_such_port(d, e, target, cut))
+
+
+def _no_such_port(d: Drawing, e: Edge, target: LayerSpec, cut: Fix) -> Found:
+    n = len(target.ports)
+    has = "takes no input" if n == 0 else f"has {n} input{'s' if n > 1 else ''}"
+    what = f"{d.name(e.target)} {has}; the connection from {d.name(e.source)} goes to number {e.port + 1}."
+    taken = {o.port for o in d.graph.inputs(e.target)}
+    move = tuple(
+        Fix(f"Move it to input {p + 1}", (Disconnect(e), Connect(Edge(e.source, e.target, p))))
+        for p in range(n)
+        if p not in taken
+    )
+    fixes = (*move, cut) if len(move) == 1 else (cut,)
+    return Found(Diagnostic("graph/unknown-port", what, "Remove it or move it to a free input.", e.target), fixes)
+
+
+def doubled_ports(d: Drawing) -> Iterator[Found]:
+    for (target, port), n in Counter((e.target, e.port) for e in d.graph.edges).items():
+        if n < 2 or target not in d.known or not (spec := d.known[target]).has_port(port):
+            continue
+        at = [e for e in d.graph.inputs(target) if e.port == port]
+        label = "its input" if len(spec.ports) == 1 else f"input {port + 1} ({spec.port_name(port)})"
+        what = f"{d.name(target)} has {n} connections at {label}, which takes one."
+        last = Fix(f"Keep the one from {d.name(at[-1].source)}", (Connect(at[-1]),))
+        if spec.variadic and port >= len(spec.ports) - 1:
+            free = max(e.port for e in d.graph.inputs(target)) + 1
+            edits = [Connect(at[0]), *(Connect(Edge(e.source, target, free + i)) for i, e in enumerate(at[1:]))]
+            last = Fix("Give each an input of its own", tuple(edits))
+        cure = "Keep one, or join them with Add or Concat first."
+        yield Found(Diagnostic("graph/doubled-port", what, cure, target), (last,))
+
+
+def cycles(d: Drawing) -> Iterator[Found]:
+    for circle in d.circles:
+        what = f"Data would flow in a circle: {' → '.join(d.name(id) for id in (*circle, circle[0]))}."
+        cure = "Remove one of these connections; for a loop over time use RNN, LSTM or GRU."
+        pairs = set(zip(circle, (*circle[1:], circle[0]), strict=True))
+        last_drawn = [e for e in reversed(d.graph.edges) if (e.source, e.target) in pairs][:3]
+        fixes = [
+            fix
+            for e in last_drawn
+            for fix in (
+                *(join(d.graph, tip, e.target, e.port) for tip in d.loose if len(d.loose) == 1),
+                Fix(f"Remove {d.name(e.source)} → {d.name(e.target)}", (Disconnect(e),)),
+            )
+        ]
+        yield Found(Diagnostic("graph/cycle", what, cure, circle[0]), tuple(fixes))
+
+
+def unreachable(d: Drawing) -> Iterator[Found]:
+    """Layers that get nothing at all; what hangs on them is named, and stays silent itself."""
+    fed = _reached(d.sources, d.graph.nx.successors)
+    for id in d.unfed:
+        behind_it = _reached([id], d.graph.nx.successors) - fed - {id}
+        tail = f", nor {_count(len(behind_it), 'layer')} after it" if behind_it else ""
+        what = f"No data reaches {d.name(id)}{tail}."
+        fixes = tuple(join(d.graph, tip, id, 0) for tip in d.loose if len(d.loose) == 1 and tip != id)
+        if not d.graph.outputs(id):
+            fixes = (*fixes, Fix(f"Remove {d.name(id)}", (RemoveNode(id),)))
+        yield Found(Diagnostic("graph/unreachable", what, "Connect a layer to its input, or remove it.", id), fixes)
+
+
+def missing_ports(d: Drawing) -> Iterator[Found]:
+    """Layers that get some of what they need."""
+    for id, spec in d.known.items():
+        edges = d.graph.inputs(id)
+        free = spec.free_ports({e.port for e in edges})
+        if not edges or not free:
+            continue
+        if spec.variadic:
+            needs = len(spec.ports) + 1
+            what = f"{d.name(id)} needs at least {needs} inputs; it gets {len(edges)}."
+        else:
+            names = ", ".join(spec.port_name(p) for p in free)
+            what = f"{d.name(id)} needs {len(spec.ports)} inputs; nothing is connected to {names}."
+        fixes = [join(d.graph, tip, id, free[0]) for tip in d.loose if len(d.loose) == 1 and tip != id]
+        if spec.ports[0].variadic:
+            past = tuple(Connect(Edge(edges[0].source, e.target, e.port)) for e in d.graph.outputs(id))
+            fixes.append(Fix(f"Remove {d.name(id)} and connect past it", (RemoveNode(id), *past)))
+        yield Found(Diagnostic("graph/missing-port", what, "Connect a layer to it.", id), tuple(fixes))
+
+
+def dead_ends(d: Drawing) -> Iterator[Found]:
+    """A warning at the end of each branch that leads to no Output."""
+    if not d.sinks:
+        return
+    g = d.graph.nx
+    alive = _reached(d.sinks, g.predecessors)
+    for tip in d.loose:
+        if tip in alive or tip in d.unfed:
+            continue
+        branch = _only_for(g, tip)
+        others = f" and {_count(len(branch) - 1, 'layer')} before it" if len(branch) > 1 else ""
+        verb = "lead" if others else "leads"
+        what = f"{d.name(tip)}{others} {verb} to no Output and will not be trained."
+        waiting = [id for id in d.sinks if id in d.unfed]
+        fixes = [join(d.graph, tip, id, 0) for id in waiting if len(waiting) == 1]
+        fixes.append(Fix(f"Remove {d.name(tip)}{others}", tuple(RemoveNode(id) for id in branch)))
+        cure = "Connect it to a layer that leads to the Output, or remove it."
+        yield Found(Diagnostic("graph/dead-end", what, cure, tip, severity="warning"), tuple(fixes))
+
+
+RULES: tuple[Callable[[Drawing], Iterator[Found]], ...] = (
+    empty,
+    duplicate_ids,
+    unknown_types,
+    ends,
+    stray_edges,
+    doubled_ports,
+    cycles,
+    unreachable,
+    missing_ports,
+    dead_ends,
+)
+
+
+def _reached(starts: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+    found, waiting = set(starts), list(starts)
+    while waiting:
+        new = [n for n in following(waiting.pop()) if n not in found]
+        found.update(new)
+        waiting += new
+    return found
+
+
+def _shortest_cycle(g: nx.MultiDiGraph, start: str) -> list[str]:
+    paths = (nx.shortest_path(g, after, start) for after in g.successors(start))
+    return [start, *min(paths, key=len)[:-1]]
+
+
+def _only_for(g: nx.MultiDiGraph, tip: str) -> list[str]:
+    """``tip`` and every node before it whose output goes nowhere else, nearest first."""
+    branch: dict[str, None] = {tip: None}
+    waiting = [tip]
+    while waiting:
+        for before in g.predecessors(waiting.pop()):
+            if before not in branch and all(after in branch for after in g.successors(before)):
+                branch[before] = None
+                waiting.append(before)
+    return list(branch)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
