@@ -10,7 +10,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     lib: { entry: "src/index.tsx", formats: ["es"], fileName: () => "canvas.js" },
-    rollupOptions: { output: { minify: true, comments: "none" } as never },
+    rollupOptions: { output: { minify: true, comments: false } as never },
     reportCompressedSize: false,
   },
 });

@@ -1,0 +1,111 @@
+"""The node editor as a Streamlit component (Components v2, React Flow inside).
+
+The browser owns the drawing (positions, wires, selection, undo); Python owns what follows from it (shapes, counts,
+errors). Live colours go from the live charts to the canvas within the browser. ``assets/canvas.js`` is committed and is
+built from ``frontend/`` (``npm ci && npm run build``), so nobody who only runs the app needs Node.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from builder.catalog import CATALOG, GROUPS
+from builder.spec import LayerSpec
+from pages.canvas.doc import Doc
+from pages.canvas.notes import Notes, fix_for, notes
+
+__all__ = ["Doc", "Notes", "canvas", "fix_for", "notes", "palette", "sync"]
+
+
+def palette() -> dict[str, Any]:
+    """What the browser needs to know of the catalogue."""
+    return {"groups": list(GROUPS), "layers": [_layer(spec) for spec in CATALOG]}
+
+
+def _layer(spec: LayerSpec) -> dict[str, Any]:
+    return {
+        "type": spec.type,
+        "title": spec.title or spec.type,
+        "group": spec.group,
+        "help": spec.help,
+        "keywords": spec.keywords,
+        "summary": spec.summary,
+        "defaults": {p.name: p.default for p in spec.params},
+        "ports": [{"name": p.name, "variadic": p.variadic} for p in spec.ports],
+        "outputs": spec.outputs,
+    }
+
+
+_BUNDLE = (Path(__file__).parent / "assets" / "canvas.js").read_text(encoding="utf-8")
+_PALETTE = palette()
+_VERSION = hashlib.sha256((_BUNDLE + json.dumps(_PALETTE)).encode()).hexdigest()[:12]
+
+# The bundle and the palette travel in a component of their own. Its message never changes, so Streamlit's message cache
+# sends it once per browser session, and a rerun carries only what the small component below is given.
+_LIB = st.components.v2.component("layerloom_canvas_lib", js=_BUNDLE)
+_CANVAS = st.components.v2.component(
+    "layerloom_canvas",
+    js="""
+export default async function (args) {
+  const libs = (globalThis.__layerloomCanvas ??= {});
+  let lib = libs[args.data.lib];
+  if (!lib) {
+    lib = libs[args.data.lib] = {};
+    lib.promise = new Promise((resolve) => { lib.resolve = resolve; });
+  }
+  return (await lib.promise)(args);
+}
+""",
+)
+
+
+def sync(doc: Doc, key: str) -> Doc:
+    """Takes over what the browser last reported. Call it before ``doc.graph`` is used."""
+    doc.merge(_sent(key, "state"))
+    return doc
+
+
+def canvas(
+    doc: Doc,
+    *,
+    key: str,
+    notes: Notes,
+    feed: str | None = None,
+    readonly: bool = False,
+    height: int = 620,
+    on_fix: Callable[[str, str], None] | None = None,
+) -> None:
+    """Mounts the editor for ``doc``; call ``sync`` first, and keep both in one ``st.fragment``.
+
+    ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes.
+    ``on_fix(node, code)`` is called when the user presses the button that cures that problem.
+    ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.
+    """
+
+    def fix() -> None:
+        asked = _sent(key, "fix")
+        if on_fix and isinstance(asked, Mapping):
+            sync(doc, key)
+            on_fix(str(asked.get("node")), str(asked.get("code")))
+
+    data = doc.to_json() | {
+        "lib": _VERSION,
+        "notes": {"rev": doc.rev, "seq": doc.seq, "nodes": notes},
+        "feed": feed,
+        "readonly": readonly,
+        "height": height,
+    }
+    with st.container(gap=None):
+        _LIB(key=f"{key}-lib", data={"lib": _VERSION, "palette": _PALETTE})
+        _CANVAS(key=key, data=data, height=height, on_state_change=lambda: None, on_fix_change=fix)
+
+
+def _sent(key: str, name: str) -> object:
+    value = st.session_state.get(key)
+    return value.get(name) if isinstance(value, Mapping) else None

@@ -1,0 +1,126 @@
+"""The server's side of one drawing: what the browser reported, and the edits of ours that it has not yet seen."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from builder.diagnostic import Refused
+from builder.document import FORMAT, VERSION, from_json, to_json
+from builder.edit import Edit, apply
+from builder.graph import Graph
+
+Request = Literal["layout", "fit", "select"]
+
+
+def _epoch() -> str:
+    """A name that no other document has, whatever session or process it was in."""
+    return secrets.token_hex(6)
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something the browser is to do once: ``edits`` as one undo step, or a request about the view."""
+
+    seq: int
+    edits: tuple[Edit, ...] = ()
+    op: Request | None = None
+    id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        if self.op:
+            return {"seq": self.seq, "op": self.op, "id": self.id}
+        return {"seq": self.seq, "edits": [e.to_json() for e in self.edits]}
+
+
+@dataclass(frozen=True)
+class State:
+    """What a browser reports: its drawing at revision ``rev``, with our commands up to ``ack`` in it."""
+
+    graph: Graph
+    selected: tuple[str, ...]
+    epoch: str
+    rev: int
+    ack: int
+
+
+@dataclass
+class Doc:
+    """One drawing; keep it in ``st.session_state``. ``graph`` and ``selected`` are what to read.
+
+    The browser owns the drawing, so ``graph`` is not assigned: ``load`` replaces it, ``command`` edits it.
+    """
+
+    graph: Graph = field(default_factory=Graph)
+    selected: tuple[str, ...] = ()
+    epoch: str = field(default_factory=_epoch)
+    rev: int = 0
+    seq: int = 0
+    pending: tuple[Command, ...] = ()
+
+    def load(self, graph: Graph) -> None:
+        """Puts ``graph`` in the place of the drawing. What the browser still had under way is dropped."""
+        self.graph, self.selected, self.pending = graph, (), ()
+        self.epoch, self.rev = _epoch(), 0
+
+    def command(self, edits: Iterable[Edit]) -> None:
+        """Applies ``edits`` here at once, and in the browser as one undo step."""
+        self.seq += 1
+        self._issue(Command(self.seq, tuple(edits)))
+
+    def ask(self, op: Request, id: str = "") -> None:
+        """Has the browser lay out the drawing, fit it into view, or select node ``id`` ("" selects nothing)."""
+        self.seq += 1
+        self._issue(Command(self.seq, op=op, id=id))
+
+    def _issue(self, command: Command) -> None:
+        self.pending += (command,)
+        self._apply(command)
+
+    def _apply(self, command: Command) -> None:
+        """What the browser will do with ``command``, so that shapes are right before it answers."""
+        self.graph = apply(self.graph, command.edits)
+        chosen = (command.id,) if command.op == "select" else self.selected
+        self.selected = tuple(s for s in chosen if s in self.graph.by_id)
+
+    def merge(self, value: object) -> None:
+        """Takes over what the browser reported. A report that is malformed or of a replaced drawing is ignored."""
+        state = parse(value)
+        if state is None or state.epoch != self.epoch or state.rev < self.rev:
+            return
+        self.pending = tuple(c for c in self.pending if c.seq > state.ack)
+        self.graph, self.selected, self.rev = state.graph, state.selected, state.rev
+        for command in self.pending:
+            self._apply(command)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document for the browser. It is read there on mounting and after ``load`` only."""
+        drawing = to_json(self.graph)
+        return {
+            "epoch": self.epoch,
+            "rev": self.rev,
+            "seq": self.seq,
+            "doc": {"nodes": drawing["nodes"], "edges": drawing["edges"]},
+            "cmds": [c.to_json() for c in self.pending],
+        }
+
+
+def parse(value: object) -> State | None:
+    """The State in a browser's ``value``, or None: a browser may send anything."""
+    if not isinstance(value, Mapping):
+        return None
+    said = [value.get(key) for key in ("epoch", "rev", "ack", "selected")]
+    match said:
+        case [str(epoch), int(rev), int(ack), list(selected)]:
+            pass
+        case _:
+            return None
+    try:
+        body = {"format": FORMAT, "version": VERSION, "nodes": value.get("nodes"), "edges": value.get("edges")}
+        graph = from_json(body)
+    except Refused:
+        return None
+    known = tuple(n.id for n in graph.nodes if n.id in selected)
+    return State(graph, known, epoch, rev, ack)

@@ -1,0 +1,42 @@
+import { useContext, type ReactNode } from "react";
+import { Ctx, useDoc } from "./parts";
+
+const PATHS = {
+  layers: "M8 2 14 5.5 8 9 2 5.5ZM2 9l6 3.5L14 9",
+  undo: "M6 3 2.5 6.5 6 10M3 6.5h6.5a3.5 3.5 0 0 1 0 7H7",
+  redo: "m10 3 3.5 3.5L10 10M13 6.5H6.5a3.5 3.5 0 0 0 0 7H9",
+  delete: "M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.6 9h5.8l.6-9M6.8 7v4M9.2 7v4",
+  duplicate: "M6 6h7.5v7.5H6ZM10 6V2.5H2.5V10H6",
+  layout: "M2 6.5h4v3H2ZM10 2h4v3h-4ZM10 11h4v3h-4ZM6 8h2M10 3.5H8v9h2",
+  turn: "M3 3v8.5h8.5M9 9l2.5 2.5L9 14M7 3h6v5",
+  fit: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
+};
+function Icon({ name }: { name: keyof typeof PATHS }): ReactNode {
+  return <svg viewBox="0 0 16 16" aria-hidden="true"><path d={PATHS[name]} /></svg>;
+}
+
+interface Props { open: boolean; setOpen(open: boolean): void; layout(): void; turn(): void; fit(): void }
+export function Toolbar({ open, setOpen, layout, turn, fit }: Props) {
+  const { doc } = useContext(Ctx);
+  const readonly = useDoc((s) => s.readonly);
+  const undo = useDoc((s) => s.past.length > 0), redo = useDoc((s) => s.future.length > 0);
+  const picked = useDoc((s) => s.nodes.some((n) => n.selected));
+  const chosen = useDoc((s) => s.edges.some((e) => e.selected)) || picked;
+  const some = useDoc((s) => s.nodes.length > 0);
+  const lr = useDoc((s) => s.dir === "LR");
+  const edits = [
+    ["undo", "Undo", "Ctrl+Z", undo, () => doc.undo()], ["redo", "Redo", "Ctrl+Y", redo, () => doc.undo(true)],
+    ["delete", "Delete", "Delete", chosen, () => doc.deleteSelected()], ["duplicate", "Duplicate", "Ctrl+D", picked, () => doc.duplicate()],
+    ["layout", "Auto-layout", "L", some, layout], ["turn", lr ? "Lay out downwards" : "Lay out rightwards", "", some, turn],
+  ] as const;
+  return (
+    <div className="bar" role="toolbar" aria-label="Edit">
+      <button type="button" className="opener" aria-label="Layers" title="Layers" aria-expanded={open} aria-controls="layers"
+        onClick={() => setOpen(!open)}><Icon name="layers" /> Layers</button>
+      {!readonly && edits.map(([icon, name, key, on, fn]) => (
+        <button key={icon} type="button" aria-label={name} title={key ? `${name} (${key})` : name} disabled={!on} onClick={fn}><Icon name={icon} /></button>
+      ))}
+      <button type="button" aria-label="Fit view" title="Fit view (F)" disabled={!some} onClick={fit}><Icon name="fit" /></button>
+    </div>
+  );
+}

@@ -1,0 +1,1 @@
+declare module "*.css?inline" { const text: string; export default text; }

@@ -1,0 +1,102 @@
+// A layer and a wire, as React Flow draws them.
+import { createContext, memo, useCallback, useContext, useEffect, useLayoutEffect, useRef, type CSSProperties } from "react";
+import {
+  BaseEdge, getBezierPath, getSmoothStepPath, Handle, Position, useUpdateNodeInternals, type EdgeProps, type NodeProps,
+} from "@xyflow/react";
+import { useStore } from "zustand";
+import { groupColor } from "./colors";
+import { portCount, type FEdge, type FNode } from "./graph";
+import type { LiveView } from "./live";
+import type { Doc, Store } from "./store";
+import type { LayerSpec, Note, Params } from "./types";
+
+export const Ctx = createContext<{ doc: Doc; live: LiveView }>(null as never);
+export function useDoc<T>(pick: (s: Store) => T): T { return useStore(useContext(Ctx).doc.s, pick); }
+export const tone = (color: string) => ({ "--c": color }) as CSSProperties;
+
+function summary(spec: LayerSpec | undefined, params: Params): string {
+  const write = (v: unknown) => (Array.isArray(v) ? v.join(" × ") : v === null || v === undefined ? "–" : String(v));
+  return (spec?.summary ?? "").replace(/\{(\w+)(?::[^}]*)?\}/g, (_, k: string) => write(params[k] ?? spec!.defaults[k]));
+}
+/** What a screen reader says: "Conv2d conv2d_1, output 16 × 24 × 24, 416 parameters". */
+function spoken(title: string, id: string, label: string, note: Note | undefined): string {
+  const say = [`${title} ${label ? `${label} (${id})` : id}`];
+  if (note?.error) say.push(`error: ${note.error}`);
+  if (note?.shape) say.push(`output ${note.shape}`);
+  if (note?.params) say.push(`${note.params} parameters`);
+  if (note?.warn) say.push(`warning: ${note.warn}`);
+  return say.join(", ");
+}
+
+export const LayerNode = memo(function LayerNode({ id, data, selected }: NodeProps<FNode>) {
+  const { doc, live } = useContext(Ctx);
+  const spec = doc.specs.get(data.layer);
+  const note = useDoc((s) => s.notes[id]);
+  const from = useDoc((s) => s.connectFrom === id);
+  const lr = useDoc((s) => s.dir === "LR");
+  const ports = useDoc((s) => (spec && !spec.ports.at(-1)?.variadic ? spec.ports.length : portCount(s, spec, id)));
+  const refresh = useUpdateNodeInternals();
+  useEffect(() => refresh(id), [ports, lr, id, refresh]); // React Flow remembers where the ports are
+  const el = useRef<HTMLDivElement | null>(null);
+  const ref = useCallback((e: HTMLDivElement | null) => { el.current = e; live.node(id, e); }, [id, live]);
+  const title = spec?.title ?? data.layer, text = summary(spec, data.params), name = spoken(title, id, data.label, note);
+  // React Flow's wrapper is what takes the focus, so the name belongs there.
+  useLayoutEffect(() => el.current!.closest(".react-flow__node")!.setAttribute("aria-label", name), [name]);
+  const flags = { sel: selected, from, bad: note?.error, warned: note?.warn, grey: note?.grey };
+  return (
+    <div ref={ref} className={["layer", ...Object.entries(flags).filter(([, on]) => on).map(([k]) => k)].join(" ")}
+      style={tone(groupColor(doc.palette, spec?.group))}>
+      <Inputs n={ports} lr={lr} spec={spec} />
+      <div className="head"><b>{data.label || title}</b><span className="id">{data.label ? title : id}</span></div>
+      {text && <div className="sum">{text}</div>}
+      <div className="foot">
+        <span className="shape">{note?.shape ?? "–"}</span><span className="cnt">{note?.params && `${note.params} params`}</span>
+      </div>
+      <div className="live" />
+      {note && (note.error || note.warn) && <Problem id={id} note={note} />}
+      {spec?.outputs !== 0 && <Handle id="out" type="source" position={lr ? Position.Right : Position.Bottom} aria-label="output" title="output" />}
+    </div>
+  );
+});
+
+function Inputs({ n, lr, spec }: { n: number; lr: boolean; spec: LayerSpec | undefined }) {
+  return Array.from({ length: n }, (_, i) => {
+    const port = spec?.ports[Math.min(i, spec.ports.length - 1)];
+    const name = !port ? `input ${i + 1}` : port.variadic ? `${port.name} ${i + 1}` : port.name;
+    const style = { [lr ? "top" : "left"]: `${((i + 1) / (n + 1)) * 100}%` };
+    return <Handle key={i} id={`in${i}`} type="target" position={lr ? Position.Left : Position.Top} style={style} aria-label={name} title={name} />;
+  });
+}
+
+/** An icon, the reason in words, and the cure as a button: never colour alone. */
+function Problem({ id, note }: { id: string; note: Note }) {
+  const { doc } = useContext(Ctx);
+  const readonly = useDoc((s) => s.readonly);
+  return (
+    <>
+      <span className="mark" aria-hidden="true">{note.error ? "!" : "?"}</span>
+      <div className="why">
+        <span>{note.error ?? note.warn}</span>
+        {note.fix && !readonly && (
+          <button type="button" className="fix nodrag nopan" onClick={(e) => { e.stopPropagation(); doc.fix(id, note.code!); }}>Fix: {note.fix}</button>
+        )}
+      </div>
+    </>
+  );
+}
+
+export const TensorEdge = memo(function TensorEdge(p: EdgeProps<FEdge>) {
+  const { live } = useContext(Ctx);
+  const { id, source, target } = p;
+  const label = useDoc((s) => s.notes[source]?.shape);
+  const lr = useDoc((s) => s.dir === "LR");
+  const back = lr ? p.targetX < p.sourceX : p.targetY < p.sourceY; // to the next row of a wrapped layout
+  const [path, x, y] = back ? getSmoothStepPath({ ...p, borderRadius: 12, offset: 24 }) : getBezierPath(p);
+  const room = lr ? Math.abs(p.targetX - p.sourceX) > 50 : Math.abs(p.targetY - p.sourceY) > 24;
+  const ref = useCallback((el: SVGGElement | null) => live.wire(id, el && { el, source, target }), [id, source, target, live]);
+  return (
+    <g ref={ref} className="tensor">
+      <BaseEdge path={path} label={room ? label : undefined} labelX={x} labelY={y} interactionWidth={24} />
+    </g>
+  );
+});

@@ -1,0 +1,213 @@
+// One editor's document: the browser owns the drawing, Python owns what it derives from it.
+import { applyEdgeChanges, applyNodeChanges, type EdgeChange, type NodeChange } from "@xyflow/react";
+import { createStore } from "zustand/vanilla";
+import * as net from "./graph";
+import type { FEdge, FNode, Net, Point, Specs } from "./graph";
+import type { Command, Data, GEdge, Note, Palette, State } from "./types";
+
+const HISTORY = 200;
+
+export interface Store extends Net {
+  notes: Record<string, Note>; waiting: boolean; // waiting: the notes are of an older drawing
+  readonly: boolean; epoch: string; rev: number; ack: number;
+  past: Net[]; future: Net[];
+  connectFrom: string | null; dir: "LR" | "TB";
+  say: { text: string; refused: boolean };
+}
+const EMPTY: Store = {
+  nodes: [], edges: [], notes: {}, waiting: false, readonly: false, epoch: "", rev: 0, ack: 0, past: [], future: [],
+  connectFrom: null, dir: "LR", say: { text: "", refused: false },
+};
+
+export class Doc {
+  readonly s = createStore<Store>(() => EMPTY);
+  readonly specs: Specs;
+  send: (state: State) => void = () => {};
+  fix: (node: string, code: string) => void = () => {};
+  view = { layout: () => {}, fit: () => {} }; // set by the Canvas, which knows sizes
+  boxing = false; // a selection box is being drawn
+  private before: Net | null = null; // the drawing when the drag in progress began
+  private selectionSent = "";
+  private held = false; // within receive: report once, at its end
+  private due = false;
+
+  constructor(readonly palette: Palette) {
+    this.specs = new Map(palette.layers.map((l) => [l.type, l]));
+  }
+  get st() { return this.s.getState(); }
+  get now(): Net { return { nodes: this.st.nodes, edges: this.st.edges }; }
+  specOf(id: string) { return this.specs.get(this.st.nodes.find((n) => n.id === id)?.data.layer ?? ""); }
+  get selected(): FNode[] { return this.st.nodes.filter((n) => n.selected); }
+  say(text: string, refused = false) { this.s.setState({ say: { text, refused } }); }
+
+  // ---- from Python
+  receive(d: Data) {
+    if (d.readonly !== this.st.readonly) this.s.setState({ readonly: d.readonly });
+    if (d.epoch !== this.st.epoch) this.load(d);
+    const rev = this.st.rev; // before Python's own edits
+    this.held = true;
+    for (const c of d.cmds.filter((c) => c.seq > this.st.ack)) this.command(c);
+    this.held = false;
+    if (this.due) this.report();
+    if (d.notes.rev <= rev) {
+      const notes = shared(this.st.notes, d.notes.nodes);
+      this.s.setState({ notes, waiting: d.notes.rev < rev || d.notes.seq < this.st.ack });
+    }
+  }
+  /** `doc` has every edit up to `seq` in it; only requests about the view are still to be done. */
+  private load(d: Data) {
+    const drawing = net.toFlow(d.doc);
+    this.before = null;
+    this.selectionSent = "";
+    this.s.setState({ ...EMPTY, ...drawing, readonly: d.readonly, epoch: d.epoch, rev: d.rev, ack: d.seq, dir: direction(drawing) });
+    for (const c of d.cmds) if (c.op) this.request(c);
+  }
+  private command(c: Command) {
+    this.s.setState({ ack: c.seq });
+    if (c.op) { this.request(c); return this.report(); }
+    const added = new Set(c.edits!.flatMap((e) => (e.op === "add_node" ? [e.node.id] : [])));
+    const change = (n: Net) => net.settle(c.edits!.reduce(net.apply, n), added);
+    if (this.before) { // mid-drag: the command is a step of its own, before the drag
+      this.push(this.before);
+      this.before = change(this.before);
+      this.s.setState(change(this.now));
+      this.commit();
+    } else this.edit(change, "");
+  }
+  private request(c: Command) {
+    if (c.op === "select") this.s.setState({ nodes: net.select(this.st.nodes, new Set(c.id ? [c.id] : [])) });
+    else setTimeout(() => this.view[c.op as "layout" | "fit"](), 30); // when new nodes are measured
+  }
+
+  // ---- to Python
+  private commit() {
+    this.s.setState({ rev: this.st.rev + 1, waiting: true });
+    this.report();
+  }
+  private report() {
+    this.due = this.held;
+    if (this.held) return;
+    const { epoch, rev, ack } = this.st, selected = this.selected.map((n) => n.id);
+    this.selectionSent = selected.join();
+    this.send({ ...net.fromFlow(this.now), epoch, rev, ack, selected });
+  }
+  reportSelection() {
+    if (!this.boxing && this.selected.map((n) => n.id).join() !== this.selectionSent) this.report();
+  }
+
+  // ---- edits
+  /** One undo step. A change that changes nothing is none. */
+  private edit(change: (n: Net) => Net, say: string) {
+    const was = this.now, now = change(was);
+    if (was.nodes === now.nodes && was.edges === now.edges) return;
+    this.push(was);
+    this.s.setState({ ...now, ...(say && { say: { text: say, refused: false } }) });
+    this.commit();
+  }
+  private push(was: Net) { this.s.setState({ past: [...this.st.past, was].slice(-HISTORY), future: [] }); }
+
+  undo(redo = false) {
+    const { past, future, readonly } = this.st;
+    const to = (redo ? future : past).at(-1);
+    if (!to || readonly || this.before) return;
+    const here = this.now;
+    this.s.setState({
+      ...measured(to, here), past: redo ? [...past, here] : past.slice(0, -1),
+      future: redo ? future.slice(0, -1) : [...future, here], say: { text: redo ? "Redone" : "Undone", refused: false },
+    });
+    this.commit();
+  }
+
+  /** Adds a layer; `onto` is the wire it is led into, or the layer that feeds it. */
+  add(type: string, at: Point, onto: FEdge | string | null): string {
+    const spec = this.specs.get(type)!, id = net.freshId(type, this.usedIds());
+    const position: [number, number] = [Math.round(at.x), Math.round(at.y)];
+    const node = { ...net.flowNode({ id, type, params: {}, label: "", position }), selected: true };
+    this.edit((n) => {
+      const added = { nodes: [...net.select(n.nodes, new Set()), node], edges: n.edges };
+      if (!onto || !spec.ports.length) return added;
+      if (typeof onto === "string") return net.connect(added, { source: onto, target: id, port: 0 });
+      return spec.outputs ? net.insert(added, onto, id) : added;
+    }, `${spec.title} added`);
+    return id;
+  }
+  private usedIds(): Set<string> {
+    return new Set([this.now, ...this.st.past, ...this.st.future].flatMap((n) => n.nodes.map((m) => m.id)));
+  }
+
+  refuse(source: string, target: string) { return net.refuse(this.now, this.specs, source, target); }
+  /** `port` null takes the first free input, or the last one. */
+  connect(source: string, target: string, port: number | null) {
+    if (this.st.readonly) return;
+    const why = this.refuse(source, target);
+    if (why) return this.say(why, true);
+    const wire: GEdge = { source, target, port: port ?? net.freePort(this.now, this.specs, target) };
+    const old = this.st.edges.find((e) => e.target === target && net.portOf(e) === wire.port);
+    const name = (id: string) => net.called(this.st.nodes.find((n) => n.id === id));
+    if (old?.source === source) return;
+    const instead = old ? `, in the place of ${name(old.source)}` : "";
+    this.edit((n) => net.connect(n, wire), `${name(source)} feeds ${name(target)}${instead}`);
+  }
+  deleteSelected() {
+    const wires = new Set(this.st.edges.filter((e) => e.selected).map((e) => e.id)), nodes = this.selected;
+    if (this.st.readonly || !(wires.size + nodes.length)) return;
+    const what = nodes.length ? nodes.map(net.called).slice(0, 3).join(", ") : "Wire";
+    this.edit((n) => nodes.reduce((m, x) => net.heal(m, x.id), net.disconnect(n, wires)), `${what} deleted`);
+  }
+  duplicate() {
+    if (this.st.readonly || !this.selected.length) return;
+    this.edit((n) => net.duplicate(n, this.selected, this.usedIds()), "Duplicated");
+  }
+  place(at: Map<string, Point>, say = "Arranged") {
+    const moved = (n: FNode) => { const p = at.get(n.id); return p && (p.x !== n.position.x || p.y !== n.position.y); };
+    if (!this.st.readonly && this.st.nodes.some(moved)) {
+      this.edit((n) => ({ ...n, nodes: n.nodes.map((m) => (moved(m) ? { ...m, position: at.get(m.id)! } : m)) }), say);
+    }
+  }
+  selectAll() {
+    this.s.setState({ nodes: net.select(this.st.nodes, new Set(this.st.nodes.map((n) => n.id))) });
+    this.reportSelection();
+  }
+
+  // ---- React Flow's own changes: drag, measure, select
+  onNodesChange = (changes: NodeChange<FNode>[]) => {
+    const was = this.now;
+    this.s.setState({ nodes: applyNodeChanges(changes.filter((c) => c.type !== "remove"), was.nodes) });
+    const positions = changes.filter((c) => c.type === "position");
+    if (positions.some((c) => c.dragging)) this.before ??= was;
+    else if (positions.length) this.dropped(this.before ?? was);
+    if (changes.some((c) => c.type === "select")) queueMicrotask(() => this.reportSelection());
+  };
+  private dropped(from: Net) {
+    this.before = null;
+    const old = new Map(from.nodes.map((n) => [n.id, n.position]));
+    const moved = this.st.nodes.some((n) => { const p = old.get(n.id); return p && (p.x !== n.position.x || p.y !== n.position.y); });
+    if (moved) { this.push(from); this.commit(); }
+  }
+  onEdgesChange = (changes: EdgeChange<FEdge>[]) =>
+    this.s.setState({ edges: applyEdgeChanges(changes.filter((c) => c.type !== "remove"), this.st.edges) });
+}
+
+/** Keeps the old object of every note that says the same, so that only nodes with news are drawn again. */
+function shared(old: Record<string, Note>, now: Record<string, Note>): Record<string, Note> {
+  const keys = ["shape", "params", "error", "warn", "code", "fix", "grey"] as const;
+  return Object.fromEntries(Object.entries(now).map(([id, n]) => {
+    const o = old[id];
+    return [id, o && keys.every((k) => o[k] === n[k]) ? o : n];
+  }));
+}
+/** A drawing from the history, with the sizes that are known by now: React Flow hides what has none. */
+function measured(to: Net, here: Net): Net {
+  const size = new Map(here.nodes.map((n) => [n.id, n.measured]));
+  return { ...to, nodes: to.nodes.map((n) => (n.measured || !size.get(n.id) ? n : { ...n, measured: size.get(n.id) })) };
+}
+/** Ports stand left and right, or top and bottom where the wires mostly run down. */
+function direction({ nodes, edges }: Net): "LR" | "TB" {
+  const at = new Map(nodes.map((n) => [n.id, n.position]));
+  let across = 0, down = 0;
+  for (const e of edges) {
+    const a = at.get(e.source), b = at.get(e.target);
+    if (a && b) { across += Math.abs(b.x - a.x); down += Math.abs(b.y - a.y); }
+  }
+  return down > across ? "TB" : "LR";
+}

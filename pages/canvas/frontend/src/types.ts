@@ -1,0 +1,60 @@
+// The wire contract with pages/canvas/__init__.py and doc.py. Keep the two in step.
+
+export type Params = Record<string, unknown>;
+export interface Port { name: string; variadic: boolean }
+export interface LayerSpec {
+  type: string; title: string; group: string; help: string; keywords: string;
+  summary: string;         // "{out_channels} channels, {kernel_size} × {kernel_size}"
+  defaults: Params;
+  ports: Port[];
+  outputs: number;         // 0 or 1
+}
+export interface Palette { groups: string[]; layers: LayerSpec[] }
+
+/** `params` and `label` are left out where there are none. */
+export interface GNode { id: string; type: string; params?: Params; label?: string; position: [number, number] }
+export interface GEdge { source: string; target: string; port: number }
+export interface Graph { nodes: GNode[]; edges: GEdge[] }
+
+/** What is known of a node; see notes.py. `shape` is also what flows along its outgoing wires. */
+export interface Note {
+  shape?: string; params?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
+}
+/** Notes hold for the drawing at the browser's revision `rev` with Python's commands up to `seq`. */
+export interface Notes { rev: number; seq: number; nodes: Record<string, Note> }
+
+/** builder/edit.py */
+export type Edit =
+  | { op: "add_node"; node: GNode }
+  | { op: "remove_node"; id: string }
+  | { op: "set_params"; id: string; params: Params }
+  | { op: "set_label"; id: string; label: string }
+  | { op: "connect" | "disconnect"; edge: GEdge };
+
+/** Each is done once, in order of `seq`; the edits of one command are one undo step. */
+export interface Command { seq: number; edits?: Edit[]; op?: "layout" | "fit" | "select"; id?: string }
+
+export interface Data {
+  lib: string;
+  epoch: string;           // changes when Python replaces the whole document
+  rev: number; seq: number; // of `doc`, which is read on mounting and when the epoch changes
+  doc: Graph;
+  cmds: Command[];
+  notes: Notes;
+  feed: string | null;     // id of the run whose live colours are shown
+  readonly: boolean;
+  height: number;
+}
+
+export interface State extends Graph { epoch: string; rev: number; ack: number; selected: string[] }
+
+/** The detail of a "layerloom:live" event. `c`: 0 vanishing, 0.5 healthy, 1 exploding. */
+export interface Live { run: string; nodes: Record<string, { c: number; t: string }> }
+
+/** The arguments that Streamlit hands to a component's default export. */
+export interface Args<D> {
+  data: D;
+  parentElement: HTMLElement | ShadowRoot;
+  setStateValue(name: string, value: unknown): void;
+  setTriggerValue(name: string, value: unknown): void;
+}

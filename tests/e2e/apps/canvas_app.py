@@ -1,0 +1,109 @@
+"""A page with nothing but the canvas and a few buttons that act from Python. The test reads the drawing under "drawing"."""
+
+from __future__ import annotations
+
+import gc
+import json
+
+import streamlit as st
+
+from builder.diagnostic import Diagnostic
+from builder.document import to_json
+from builder.edit import AddNode, Connect, RemoveNode, SetParams
+from builder.graph import Edge, Graph, Node
+from builder.infer import infer
+from pages.canvas import Doc, canvas, fix_for, notes, sync
+
+KEY = "net"
+if gc.get_freeze_count() == 0:
+    gc.collect()
+    gc.freeze()
+
+
+def chain(*layers: tuple[str, dict]) -> Graph:
+    graph, last = Graph(), ""
+    for i, (type_, params) in enumerate(layers):
+        node = Node(graph.fresh_id(type_), type_, params, position=(260.0 * (i % 4), 190.0 * (i // 4)))
+        graph = graph.add(node, [Edge(last, node.id)] if last else [])
+        last = node.id
+    return graph
+
+
+def residual(n: int) -> Graph:
+    """Blocks of convolution, normalisation, ReLU and a skip: ``n`` nodes, about."""
+    graph = chain(("Input", {"shape": [3, 32, 32]}), ("Conv2d", {"padding": 1}))
+    last = "conv2d_1"
+    while len(graph.nodes) < n - 3:
+        start = last
+        for type_ in ("Conv2d", "BatchNorm2d", "ReLU", "Add"):
+            k = len(graph.nodes)
+            params = {"padding": 1} if type_ == "Conv2d" else {}
+            node = Node(graph.fresh_id(type_), type_, params, position=(260.0 * (k % 8), 190.0 * (k // 8)))
+            graph = graph.add(node, [Edge(last, node.id)])
+            last = node.id
+        graph = graph.connect(Edge(start, last, 1))
+    for type_ in ("Flatten", "Linear", "Output"):
+        k = len(graph.nodes)
+        node = Node(graph.fresh_id(type_), type_, position=(260.0 * (k % 8), 190.0 * (k // 8)))
+        graph, last = graph.add(node, [Edge(last, node.id)]), node.id
+    return graph
+
+
+DRAWINGS = {
+    "empty": Graph(),
+    "cnn": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("ReLU", {}), ("MaxPool2d", {}), ("Flatten", {}),
+                 ("Linear", {"out_features": 10}), ("Output", {})),
+    "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("Linear", {}), ("ReLU", {}), ("Output", {})),
+    "fifty": residual(50),
+    "ten": residual(9),
+}  # fmt: skip
+
+if "doc" not in st.session_state:
+    st.session_state.doc = Doc()
+    st.session_state.doc.load(DRAWINGS[st.query_params.get("drawing", "cnn")])
+doc: Doc = st.session_state.doc
+
+
+def widen() -> None:
+    doc.command([SetParams("conv2d_1", {"out_channels": 32})])
+
+
+def prolong() -> None:
+    node = Node(doc.graph.fresh_id("Dropout"), "Dropout", {"p": 0.1})
+    wire = doc.graph.inputs("output_1")[0]
+    doc.command([AddNode(node), Connect(Edge(wire.source, node.id)), Connect(Edge(node.id, "output_1"))])
+
+
+def cure(node: str, code: str) -> None:
+    if fix := fix_for(infer(doc.graph).diagnostics, node, code):
+        doc.command(fix.edits)
+
+
+@st.fragment
+def editor() -> None:
+    sync(doc, KEY)
+    advice = Diagnostic("demo/wide", "This layer is very wide.", "Use fewer filters.", "conv2d_1", severity="warning")
+    options = st.query_params
+    wide = doc.graph.by_id.get("conv2d_1", Node("", "")).params.get("out_channels", 0) > 30
+    canvas(doc, key=KEY, notes=notes(infer(doc.graph), [advice] if wide else []), feed=options.get("feed"),
+           readonly="readonly" in options, height=int(options.get("height", "600")), on_fix=cure)  # fmt: skip
+    st.button("Widen", on_click=widen)
+    st.button("Prolong", on_click=prolong)
+    st.button("Remove conv", on_click=lambda: doc.command([RemoveNode("conv2d_1")]))
+    st.button("Arrange", on_click=lambda: doc.ask("layout"))
+    st.button("Pick conv", on_click=lambda: doc.ask("select", "conv2d_1"))
+    st.button("Load broken", on_click=lambda: doc.load(DRAWINGS["broken"]))
+    st.text_input("Elsewhere")
+    st.code(json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev}), language=None)
+
+
+def design() -> None:
+    editor()
+
+
+def other() -> None:
+    st.write("Another page")
+
+
+st.set_page_config(layout="wide")
+st.navigation([st.Page(design, title="Design", default=True), st.Page(other, title="Other")], position="top").run()
