@@ -1,0 +1,64 @@
+"""Where examples come in and predictions go out."""
+
+from __future__ import annotations
+
+from builder.catalog.rules import IMAGE, needs_float
+from builder.diagnostic import Diagnostic
+from builder.spec import MAX_DIM, In, Inputs, LayerSpec, Param, Params, Shape, TensorSpec, call
+
+
+def axes_of(shape: Shape) -> tuple[str, ...]:
+    """What the axes of a bare shape mostly mean; two axes may be channel × time or time × feature, so "" each."""
+    known = {1: ("feature",), 3: IMAGE}
+    return known.get(len(shape), ("",) * len(shape))
+
+
+def _input(p: Params, _xs: Inputs) -> TensorSpec:
+    shape = tuple(p["shape"])
+    axes = ("time",) if p["dtype"] == "int64" and len(shape) == 1 else axes_of(shape)
+    return TensorSpec(shape, p["dtype"], axes)
+
+
+def _output(_p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
+    return needs_float("Output", xs[0]) or xs[0]
+
+
+LAYERS = (
+    LayerSpec(
+        "Input",
+        "Data",
+        "Where the examples come in. Its shape is that of one example, without the batch: 2 for points in the plane, "
+        "1 × 28 × 28 for a grey image, 24 × 1 for 24 steps of one number.",
+        _input,
+        params=(
+            Param("shape", "ints", (2,), 1, MAX_DIM, label="Shape of one example", help="Its axes, without the batch."),
+            Param(
+                "dtype",
+                "choice",
+                "float32",
+                choices=("float32", "int64"),
+                label="Type",
+                help="float32 for measurements; int64 for indices, such as words, that go into an Embedding.",
+            ),
+        ),
+        ports=(),
+        forward=lambda _p, _x: call("self"),
+        flops=lambda _p, _x, _out: 0,
+        keywords="data source features image",
+        formula="x",
+        source="Goodfellow, Bengio & Courville (2016), Deep Learning, section 6.0",
+    ),
+    LayerSpec(
+        "Output",
+        "Data",
+        "What the network answers. For classes it holds one score (logit) per class, which the loss turns into "
+        "probabilities; for a number, the number itself.",
+        _output,
+        forward=lambda _p, _x: call("self", In()),
+        flops=lambda _p, _x, _out: 0,
+        keywords="prediction target result logits",
+        formula="ŷ = x",
+        source="Goodfellow, Bengio & Courville (2016), Deep Learning, section 6.2.2",
+        outputs=0,
+    ),
+)
