@@ -1,0 +1,124 @@
+"""A drawn network as ``torch.nn.Module``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builder.catalog.initialisation import SCHEMES
+from builder.graph import Graph
+from builder.initialize import initialize
+from builder.plan import Plan, plan
+from builder.spec import FORWARD, AllIn, Call, Expression, In, Item
+
+Tap = Callable[[str, Tensor], None]
+Run = Callable[[nn.Module | None, list[Tensor]], Any]
+ROOTS = {"torch": torch, "nn": nn, "F": F}
+
+
+class GraphModule(nn.Module):
+    """The network of a graph. Each layer is a child named by its node (see names.attributes).
+
+    ``forward(*inputs)`` takes one tensor (N, …) per Input and gives the tensor of the Output, or a tuple for
+    several, both in drawing order. ``tap(node id, tensor)`` sees what each node gives, as it is computed.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+        for step in plan.steps:
+            if step.module:
+                self.add_module(step.name, build(step.module))
+        for step in plan.steps:
+            if step.init != "pytorch":
+                scheme = SCHEMES[step.init]
+                initialize(self.get_submodule(step.name), target(scheme.target), **dict(scheme.kwargs))
+        # FORWARD, by far the most frequent, is called without the detour through an expression
+        self._steps = [
+            (s.node, s.name, None if s.forward == FORWARD else bind(s.forward), s.sources, s.target) for s in plan.steps
+        ]
+        self._outputs = tuple(register for _, register in plan.outputs)
+
+    def forward(self, *inputs: Tensor, tap: Tap | None = None) -> Tensor | tuple[Tensor, ...]:
+        plan, modules = self._plan, self._modules
+        if len(inputs) != len(plan.inputs):
+            raise TypeError(f"the network takes {len(plan.inputs)} tensors, not {len(inputs)}")
+        values: list[Any] = [*inputs, *[None] * (plan.registers - len(inputs))]
+        if tap is not None:
+            for (node, _), value in zip(plan.inputs, inputs, strict=True):
+                tap(node, value)
+        for node, name, run, sources, register in self._steps:
+            if run is None:
+                values[register] = modules[name](values[sources[0]])  # type: ignore[misc]
+            else:
+                values[register] = run(modules.get(name), [values[i] for i in sources])
+            if tap is not None:
+                tap(node, values[register])
+        if tap is not None:
+            for node, register in plan.outputs:
+                tap(node, values[register])
+        outputs = self._outputs
+        return values[outputs[0]] if len(outputs) == 1 else tuple(values[i] for i in outputs)
+
+
+def compile_graph(graph: Graph, seed: int | None = None) -> GraphModule:
+    """The module of ``graph``, on the CPU. Raises Refused if the graph has errors.
+
+    With ``seed`` the starting weights depend on it alone, and the global random state stays as it was.
+    """
+    steps = plan(graph)
+    if seed is None:
+        return GraphModule(steps)
+    with seeded(seed):
+        return GraphModule(steps)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within, torch's CPU generator runs from ``seed``; after, it goes on where it was. No other device is touched."""
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)
+
+
+def target(name: str) -> Any:
+    """What ``"nn.Linear"`` or ``"torch.cat"`` names."""
+    root, _, path = name.partition(".")
+    return attrgetter(path)(ROOTS[root])
+
+
+def build(constructor: Call) -> nn.Module:
+    module: nn.Module = target(constructor.target)(*constructor.args, **dict(constructor.kwargs))
+    return module
+
+
+def bind(e: Expression | In | AllIn | Any) -> Run:
+    """``e`` as a function of the layer's own module and the list of its input tensors."""
+    match e:
+        case In(index):
+            return lambda _module, xs: xs[index]
+        case AllIn():
+            return lambda _module, xs: xs
+        case Item(of, key):
+            whole = bind(of)
+            return lambda module, xs: whole(module, xs)[key]
+        case Call():
+            return _bind_call(e)
+    return lambda _module, _xs: e
+
+
+def _bind_call(e: Call) -> Run:
+    arguments, options = [bind(a) for a in e.args], dict(e.kwargs)
+    if e.target == "self":
+        return lambda module, xs: module(*[a(module, xs) for a in arguments])  # type: ignore[misc]
+    function = target(e.target)
+    return lambda module, xs: function(*[a(module, xs) for a in arguments], **options)

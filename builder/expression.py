@@ -1,0 +1,82 @@
+"""Call expressions as text: on one line, or one argument per line where that is too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.spec import AllIn, Call, Expression, In, Item
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Prints expressions with ``names`` for the inputs and ``module`` for the layer itself."""
+
+    names: Sequence[str] = ()
+    module: str = ""
+
+    def flat(self, e: Any) -> str:
+        match e:
+            case In(index):
+                return self.names[index]
+            case AllIn():
+                return f"[{', '.join(self.names)}]"
+            case Item(of, key):
+                return f"{self.flat(of)}[{_key(key)}]"
+            case Call(target):
+                return f"{self._target(target)}({', '.join(self.flat(a) for a in e.args) + self._options(e)})"
+        return literal(e)
+
+    def statement(self, e: Expression) -> str:
+        """As ``flat``, with a sum written as a person would: ``x + y``."""
+        if isinstance(e, Call) and e.target == "torch.add":
+            return " + ".join(self.statement(a) if isinstance(a, Call) else self.flat(a) for a in e.args)
+        return self.flat(e)
+
+    def lines(self, e: Any, room: int) -> list[str]:
+        """``e`` in lines of ``room`` characters where that can be; a comma after each argument keeps formatters off."""
+        flat = self.flat(e)
+        if len(flat) <= room:
+            return [flat]
+        match e:
+            case Item(of, key):
+                *first, last = self.lines(of, room - len(_key(key)) - 2)
+                return [*first, f"{last}[{_key(key)}]"]
+            case AllIn():
+                return ["[", *(f"    {name}," for name in self.names), "]"]
+            case Call(target):
+                given = [("", a) for a in e.args] + [(f"{k}=", v) for k, v in e.kwargs]
+                body = [line for k, a in given for line in self._argument(k, a, room - 5)]
+                return [f"{self._target(target)}(", *body, ")"] if body else [flat]
+        return [flat]
+
+    def _argument(self, keyword: str, value: Any, room: int) -> list[str]:
+        first, *rest = self.lines(value, room - len(keyword))
+        lines = [keyword + first, *rest]
+        lines[-1] += ","
+        return [f"    {line}" for line in lines]
+
+    def _target(self, target: str) -> str:
+        return self.module if target == "self" else target
+
+    def _options(self, e: Call) -> str:
+        sign = ", " if e.args else ""
+        return sign + ", ".join(f"{k}={self.flat(v)}" for k, v in e.kwargs) if e.kwargs else ""
+
+
+def literal(value: Any) -> str:
+    """``repr``, with the double quotes that formatters want."""
+    text = repr(value)
+    return f'"{text[1:-1]}"' if isinstance(value, str) and '"' not in text else text
+
+
+def _key(key: Any) -> str:
+    match key:
+        case tuple():
+            return ", ".join(_key(k) for k in key)
+        case slice(start=None, stop=None):
+            return ":"
+        case slice(start=start, stop=None):
+            return f"{start}:"
+    return repr(key)

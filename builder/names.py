@@ -1,0 +1,65 @@
+"""From what a person typed to names and comments that are safe in Python source."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# Public attributes of torch.nn.Module, which a layer must not hide; tests compare this with torch.
+OF_MODULE = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
+    to_empty train training type xpu zero_grad
+    """,
+    )
+)
+OF_SOURCE = frozenset({"torch", "nn", "F", "Path", "Callable", "initialize"})  # taken in the exported file
+
+
+def attributes(ids: Iterable[str]) -> dict[str, str]:
+    """The attribute of the module that holds each node: its id, changed only where Python or torch needs it."""
+    ids = list(ids)
+    names = {id: id for id in ids if attribute(id) == id}
+    for id in ids:
+        if id not in names:
+            name = attribute(id)
+            while name in names.values():
+                name += "_"
+            names[id] = name
+    return names
+
+
+def attribute(id: str) -> str:
+    """A public identifier like ``id``: Python would mangle two leading underscores, torch uses one for its own."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", id)
+    name = name if name[:1].isalpha() else f"layer_{name.lstrip('_')}"
+    return f"{name}_" if keyword.iskeyword(name) or name in OF_MODULE else name
+
+
+def class_name(title: str) -> str:
+    """``"LeNet-5"`` → ``"LeNet5"``; never a keyword nor a name that the exported file uses otherwise."""
+    words = re.findall(r"[A-Za-z0-9]+", ascii_text(title))
+    name = "".join(w[0].upper() + w[1:] for w in words)[:64]
+    name = name if name[:1].isalpha() else f"Net{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in OF_SOURCE else name
+
+
+def ascii_text(text: str) -> str:
+    """One line of printable ASCII, accents dropped."""
+    plain = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c if " " <= c <= "~" else " " if c.isspace() else "" for c in plain).split())
+
+
+def comment(label: str) -> str:
+    """``label`` as the text of a comment that no tool takes for an order (``fmt: off``)."""
+    return re.sub(r"^\W*(\w+)\s*:", r"\1 -", ascii_text(label))[:72].strip()

@@ -1,0 +1,103 @@
+"""A graph as a list of steps over a few registers: what compile.py runs and source.py prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import networkx as nx
+
+from builder.catalog import BY_TYPE
+from builder.diagnostic import Refused
+from builder.graph import Graph
+from builder.infer import Inference, infer
+from builder.names import attributes
+from builder.spec import Call, Expression, TensorSpec
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer: ``registers[target] = forward(registers[sources])``. ``name`` is its attribute of the module."""
+
+    node: str
+    name: str
+    label: str
+    module: Call | None
+    init: str
+    forward: Expression
+    sources: tuple[int, ...]
+    target: int
+    output: TensorSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``inputs`` fill the first registers in order; ``outputs`` are (node, register), both in drawing order."""
+
+    inputs: tuple[tuple[str, TensorSpec], ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[tuple[str, int], ...]
+    registers: int
+
+
+def plan(graph: Graph) -> Plan:
+    """The steps that lead to an Output, dead ends left out. Raises Refused if the graph has errors."""
+    inference = infer(graph)
+    if inference.errors:
+        raise Refused(*inference.errors)
+    inputs = [n.id for n in graph.nodes if n.id in inference.inputs]
+    outputs = [n.id for n in graph.nodes if n.id in inference.outputs]
+    live = set(outputs).union(*(nx.ancestors(graph.nx, id) for id in outputs))
+    order = [id for id in inference.order if id in live and id not in inference.inputs]
+    names = attributes(id for id in order if id not in inference.outputs)
+    free = _Registers(graph, inputs, order)
+    steps = tuple(_step(inference, id, names[id], free) for id in order if id not in inference.outputs)
+    ends = tuple((id, free.of[graph.inputs(id)[0].source]) for id in outputs)
+    return Plan(tuple((id, inference.inputs[id]) for id in inputs), steps, ends, free.count)
+
+
+def _step(inference: Inference, id: str, name: str, registers: _Registers) -> Step:
+    node, info = inference.graph.by_id[id], inference.nodes[id]
+    spec = BY_TYPE[node.type]
+    params = spec.complete(node.params)
+    sources = tuple(registers.of[e.source] for e in inference.graph.inputs(id))
+    return Step(
+        node=id,
+        name=name,
+        label=node.label,
+        module=spec.module(params, info.inputs) if spec.module else None,
+        init=params.get("init", "pytorch"),
+        forward=spec.forward(params, info.inputs),
+        sources=sources,
+        target=registers.place(id),
+        output=inference.outputs.get(id) or _known(info.output),
+    )
+
+
+def _known(output: TensorSpec | None) -> TensorSpec:
+    assert output is not None, "a graph without errors has a shape everywhere"
+    return output
+
+
+class _Registers:
+    """Gives each tensor a register, and takes it back after the last reader: nothing is kept longer than needed."""
+
+    def __init__(self, graph: Graph, inputs: list[str], order: list[str]) -> None:
+        self.graph = graph
+        self.readers = Counter(e.source for id in order for e in graph.inputs(id))
+        self.of = {id: i for i, id in enumerate(inputs)}
+        self.count = len(inputs)
+        self.spare = [self.of[id] for id in inputs if not self.readers[id]]
+
+    def place(self, id: str) -> int:
+        """The lowest free register for the output of ``id``; its inputs are free if it is the last to read them."""
+        for edge in self.graph.inputs(id):
+            self.readers[edge.source] -= 1
+            if not self.readers[edge.source]:
+                self.spare.append(self.of[edge.source])
+        if not self.spare:
+            self.spare.append(self.count)
+            self.count += 1
+        self.of[id] = min(self.spare)
+        self.spare.remove(self.of[id])
+        return self.of[id]
