@@ -118,7 +118,8 @@ def _draft(graph: Graph, catalog: Catalog) -> tuple[list[Found], dict[str, NodeI
         if id in broken or id not in drawing.known or len(inputs) < len(graph.inputs(id)):
             continue
         spec = drawing.known[id]
-        info = _layer(spec, tuple(spec.complete(graph.by_id[id].params).items()), inputs)
+        readers = tuple(graph.by_id[e.target].type for e in graph.outputs(id) if e.target in nodes)
+        info = _layer(spec, tuple(spec.complete(graph.by_id[id].params).items()), inputs, readers)
         nodes[id] = info
         for d in info.diagnostics:
             fixes = (resolve(graph, id, d.fix),) if d.fix else ()
@@ -172,7 +173,7 @@ def _text(value: Any) -> str:
 
 
 @lru_cache(maxsize=16_384)
-def _layer(spec: LayerSpec, params: tuple[tuple[str, Any], ...], inputs: Inputs) -> NodeInfo:
+def _layer(spec: LayerSpec, params: tuple[tuple[str, Any], ...], inputs: Inputs, readers: tuple[str, ...]) -> NodeInfo:
     """One layer on its own: the part of the work that repeats from edit to edit."""
     p = dict(params)
     output = spec.infer(p, inputs)
@@ -185,7 +186,8 @@ def _layer(spec: LayerSpec, params: tuple[tuple[str, Any], ...], inputs: Inputs)
         if problem := _too_large(shape, f"Its {name}"):
             return NodeInfo(inputs=inputs, diagnostics=(problem,))
     count = sum(math.prod(shape) for shape in weights.values())
-    return NodeInfo(output, inputs, weights, count, spec.flops(p, inputs, output))
+    advice = spec.advise(p, inputs, readers)
+    return NodeInfo(output, inputs, weights, count, spec.flops(p, inputs, output), (advice,) if advice else ())
 
 
 def _too_large(shape: Shape, what: str) -> Diagnostic | None:
