@@ -1,0 +1,39 @@
+"""What one run may take of the machine. No torch."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+from engine.log import told
+
+NICE = 5  # the app's pages come first
+
+
+def settle(folder: Path) -> None:
+    """Makes this process a polite neighbour: low priority, bounded memory, no core dumps, its words in worker.log."""
+    os.nice(NICE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit = data_bytes() + memory_limit()
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    with told(folder):
+        output = os.open(folder / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def memory_limit() -> int:
+    """Bytes that one run may take: LAYERLOOM_MEMORY_MB, or half of the machine's."""
+    if megabytes := os.environ.get("LAYERLOOM_MEMORY_MB"):
+        return int(megabytes) * 2**20
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def data_bytes() -> int:
+    """What this process holds already, most of it shared with the runner; 0 where the system does not say."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmData")).split()[1])
