@@ -1,0 +1,95 @@
+"""The state of a training, to the bit: a run that goes on from it ends where an uninterrupted one would have.
+
+On disk it is ``<name>.safetensors`` (tensors, with the rest as JSON in its header, so that one rename makes
+both new) and ``<name>.json`` (that rest again, for people and other programs).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from builder.diagnostic import Diagnostic, Refused
+
+FORMAT, VERSION = "layerloom-checkpoint", 1
+OPTIMIZER, BEST = "optimizer/", "best/"  # a slash is in no node id, so these never meet a weight
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``weights`` and ``best`` (of the lowest validation loss, if any) have the keys of the model's state_dict.
+
+    ``meta`` is JSON: step, seconds, knobs, optimizer's numbers, random state, data order, best loss and step.
+    """
+
+    weights: Mapping[str, Tensor]
+    meta: Mapping[str, Any]
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        return int(self.meta["step"])
+
+    def save(self, folder: Path, name: str) -> None:
+        """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new."""
+        meta = json.dumps({"format": FORMAT, "version": VERSION, **self.meta}, allow_nan=False)
+        tensors = {
+            **self.weights,
+            **{OPTIMIZER + key: t for key, t in self.optimizer.items()},
+            **{BEST + key: t for key, t in self.best.items()},
+        }
+        target = folder / f"{name}.safetensors"
+        part = target.with_suffix(".safetensors.part")
+        save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, part, metadata={"meta": meta})
+        _to_disk(part)
+        os.replace(part, target)
+        text = folder / f"{name}.json.part"
+        text.write_text(meta)
+        os.replace(text, folder / f"{name}.json")
+
+    @staticmethod
+    def load(folder: Path, name: str) -> Checkpoint:
+        """Raises Refused if there is none, or none that can be read."""
+        try:
+            with safe_open(folder / f"{name}.safetensors", framework="pt") as file:
+                meta = json.loads((file.metadata() or {})["meta"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise Refused(unreadable(name)) from error
+        if (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):
+            raise Refused(unreadable(name))
+        own = {k: t for k, t in tensors.items() if "/" not in k}
+        return Checkpoint(own, meta, _under(tensors, OPTIMIZER), _under(tensors, BEST))
+
+
+def unreadable(name: str) -> Diagnostic:
+    what = f"The run has no '{name}' checkpoint that can be read."
+    return Diagnostic("checkpoint/unreadable", what, "Start a new run with the same network and settings.")
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def snapshot(model: torch.nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights and buffers that later training does not touch."""
+    return {key: tensor.detach().clone() for key, tensor in model.state_dict().items()}
+
+
+def is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(t.isfinite().all()) for t in tensors.values())

@@ -1,0 +1,88 @@
+"""What ends a run from inside, in plain words, with the layer at fault where that can be known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.flat import FlatParameters
+from engine.network import Network
+
+CURE = "Lower the learning rate, or clip the gradient norm (for example at 1)."
+
+
+class RunFault(Exception):
+    """Ends one run. ``reason`` is for the user; ``node`` is the layer at fault, when known."""
+
+    def __init__(self, reason: str, node: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.node = reason, node
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On the CPU torch raises a plain RuntimeError, which only its text tells apart."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(t in text for t in ("not enough memory", "out of memory", "alloc"))
+
+
+class Inquest:
+    """Finds, once a batch has gone wrong, the layer where it did, by running that batch again with a tap."""
+
+    def __init__(self, network: Network, model: nn.Module, flat: FlatParameters) -> None:
+        self.network, self.model, self.flat = network, model, flat
+
+    def not_finite(self, step: int, loss: float, x: Tensor) -> RunFault:
+        """The fault of a step whose loss or gradient is NaN or infinite."""
+        node, found = self._first_bad_output(x), "its output"
+        if node is None and math.isfinite(loss):
+            node, found = self.flat.layer_with_bad_gradient(), "its gradient"
+        elif node is None:
+            node, found = self.network.order[-1], "the loss of its output"
+        where = f" It shows first in {self._words(node)}: {found} is no longer a finite number." if node else ""
+        what = "loss" if not math.isfinite(loss) else "gradient"
+        return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {CURE}", node)
+
+    def out_of_memory(self, step: int, x: Tensor | None) -> RunFault:
+        """The fault of a step that found no memory. The layer is unknown when the forward pass alone fits."""
+        node = None if x is None else self._where_it_stops(x)
+        where = f" while {self._words(node)} was computed" if node else ""
+        what = f"The memory ran out at step {step}{where}."
+        return RunFault(f"{what} Use a smaller batch size or a smaller network.", node)
+
+    def overflow(self, step: int) -> RunFault:
+        """The fault of weights that a step made too large to be saved or used."""
+        return RunFault(f"Training stopped at step {step}: the weights became infinite. {CURE}")
+
+    def _first_bad_output(self, x: Tensor) -> str | None:
+        bad: list[str] = []
+
+        def tap(node: str, output: Tensor) -> None:
+            if not bad and not bool(output.isfinite().all()):
+                bad.append(node)
+
+        self._forward(x, tap)
+        return bad[0] if bad else None
+
+    def _where_it_stops(self, x: Tensor) -> str | None:
+        seen: set[str] = set()
+        try:
+            self._forward(x, lambda node, _output: seen.add(node))
+        except (RuntimeError, MemoryError):
+            return next((node for node in self.network.order if node not in seen), None)
+        return None
+
+    def _forward(self, x: Tensor, tap: Callable[[str, Tensor], None]) -> None:
+        with torch.no_grad():
+            self.model(x, tap=tap)
+
+    def _words(self, node: str) -> str:
+        return f"'{self.network.graph.by_id[node].label or node}'"
+
+
+def _word(loss: float) -> str:
+    return "NaN (not a number)" if math.isnan(loss) else "infinite" if math.isinf(loss) else "NaN or infinite"

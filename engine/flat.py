@@ -1,0 +1,68 @@
+"""All parameters of a network as one vector, and all gradients as another.
+
+Optimizers, penalties, clipping and norms then are a few vector operations, whatever the number of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.network import owner
+
+
+class FlatParameters:
+    """Makes every parameter of ``model`` a view of ``weights`` (P,) and every gradient one of ``gradient`` (P,).
+
+    Tensors of two and more axes stand first: ``weights[:decayed]`` is what penalties and weight decay act on;
+    biases and the scales of norms stand behind it. ``nodes`` are the nodes by their attribute of ``model``, in
+    order; ``layers`` the ids of those with parameters, ``sizes`` how many they have. The model must be on its
+    device already, and must not be moved afterwards.
+    """
+
+    def __init__(self, model: nn.Module, nodes: Mapping[str, str]) -> None:
+        place = {node: i for i, node in enumerate(nodes.values())}
+        named = [(owner(name, nodes), p) for name, p in model.named_parameters()]
+        named.sort(key=lambda item: (item[1].ndim < 2, place[item[0]]))
+        self.tensors = [p for _, p in named]
+        sizes = [p.numel() for p in self.tensors]
+        self.decayed = sum(p.numel() for p in self.tensors if p.ndim >= 2)
+        self.layers = sorted({node for node, _ in named}, key=place.__getitem__)
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.intp)
+        self.layer_of = np.array([self.layers.index(node) for node, _ in named], dtype=np.intp)
+        self.sizes = [int(n) for n in np.bincount(self.layer_of, weights=sizes, minlength=len(self.layers))]
+        like = self.tensors[0].detach() if self.tensors else torch.zeros(0)
+        self.weights = torch.zeros(sum(sizes), dtype=like.dtype, device=like.device)
+        self.gradient = torch.zeros_like(self.weights)
+        self._share(sizes)
+
+    def _share(self, sizes: list[int]) -> None:
+        views = zip(self.tensors, torch.split(self.weights, sizes), torch.split(self.gradient, sizes), strict=True)
+        for parameter, weights, gradient in views:
+            weights.copy_(parameter.detach().reshape(-1))
+            parameter.data = weights.view(parameter.shape)
+            parameter.grad = gradient.view(parameter.shape)
+
+    def norms(self, vector: Tensor) -> NDArray[np.float64]:
+        """The Euclidean length of each layer's part of ``vector`` (P,), in double precision: (layer,).
+
+        Squares of single-precision gradients would vanish below 1e-19, which is where they get interesting.
+        """
+        if len(self.layers) == 0:
+            return np.zeros(0)
+        if vector.device.type == "cpu":
+            squares = np.add.reduceat(np.square(vector.numpy(), dtype=np.float64), self.starts)
+        else:
+            parts = torch.split(vector, [p.numel() for p in self.tensors])
+            lengths = torch.stack([torch.linalg.vector_norm(part) for part in parts])
+            squares = lengths.cpu().numpy().astype(np.float64) ** 2
+        return np.sqrt(np.bincount(self.layer_of, weights=squares, minlength=len(self.layers)))
+
+    def layer_with_bad_gradient(self) -> str | None:
+        """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""
+        bad = [i for i, p in enumerate(self.tensors) if p.grad is not None and not bool(p.grad.isfinite().all())]
+        return self.layers[max(self.layer_of[bad])] if bad else None

@@ -1,0 +1,190 @@
+"""The training loop. ``Training.run`` is a generator that trains one batch per ``next``: pausing is not calling it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from builder.compile import compile_graph
+from builder.diagnostic import Diagnostic
+from builder.graph import Graph
+from engine import device as devices
+from engine import losses, regularizers
+from engine.batches import Batches, resident
+from engine.boundary import Boundary
+from engine.checkpoint import Checkpoint
+from engine.config import TrainConfig
+from engine.data.spec import Dataset
+from engine.evaluate import Evaluator, Score
+from engine.events import Event
+from engine.faults import Inquest, is_out_of_memory
+from engine.flat import FlatParameters
+from engine.network import Network
+from engine.observe import Observer
+from engine.optimizers import OPTIMIZERS
+from engine.pace import Governor, Pace
+from engine.report import POINT, Reporter
+from engine.resume import capture, capture_best, restore
+from engine.schedules import SCHEDULES
+from engine.stopping import EarlyStopping
+from engine.tuning import Tuning
+
+LANE = "eager"
+
+
+class Training:
+    """One network in training. Raises Refused where settings do not fit the network, the data or the machine.
+
+    ``watch`` False looks into no layer and draws no boundary. ``pace`` says when to look (see pace.py), by default
+    as the clock allows. Neither changes what is computed.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        config: TrainConfig,
+        data: Dataset,
+        *,
+        watch: bool = True,
+        resume: Checkpoint | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        devices.settle()
+        self.graph, self.config, self.data = graph, config, data
+        self.device = devices.choose(config.device)
+        self.loss = losses.choose(config.loss, data.task)
+        self.network = Network(graph)
+        self.model = compile_graph(graph, config.seed).to(self.device).train()
+        self.flat = FlatParameters(self.model, self.network.nodes)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.flat.weights)
+        self.schedule = SCHEDULES[config.schedule]
+        self.tuning = Tuning(self.network, config, self.model)
+        x, y = resident(data.x_train, self.device), resident(data.y_train, self.device)
+        self.batches = Batches(x, losses.prepare(y, self.loss, data.outputs), config.seed)
+        self.stopping = EarlyStopping(self.model, config)
+        self.inquest = Inquest(self.network, self.model, self.flat)
+        self.evaluator = Evaluator(self.model, self.loss, data, config.seed, self.device)
+        observer = Observer(self.flat, self.network.measured) if watch else None
+        boundary = Boundary(self.model, self.loss, data, self.device) if watch and Boundary.fits(data) else None
+        self.report = Reporter(self.evaluator, pace or Governor(), observer, boundary)
+        self.step, self.seconds, self.over = 0, 0.0, False  # steps done, time in them, whether it has ended
+        self.resumed_from: int | None = None
+        self.val_loss: float | None = None  # as last seen
+        self._inputs: Tensor | None = None
+        torch.manual_seed(config.seed)
+        if resume is not None:
+            restore(self, resume)
+
+    def run(self) -> Iterator[tuple[Event, ...]]:
+        """Trains one batch per ``next`` and gives the events due. Ends after the last step or by early stopping,
+        with a "finished" event; raises RunFault where it cannot go on: no finite numbers, or no memory."""
+        while self.step < self.config.steps and not self.over:
+            began = time.perf_counter()
+            try:
+                events = self._train_batch(began)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise self.inquest.out_of_memory(self.step + 1, self._inputs) from error
+            self.seconds += time.perf_counter() - began
+            yield events
+
+    def _train_batch(self, began: float) -> tuple[Event, ...]:
+        """One step, from top to bottom. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
+        knobs, gradient = self.tuning.values, self.flat.gradient
+        looks = self.report.due(self.step + 1, self.seconds)
+        tap = self.report.tap(looks)
+
+        x, y = self.batches.next(int(knobs["batch_size"]))
+        self._inputs = x = regularizers.noisy(x, knobs)
+        output = losses.align(self.model(x, tap=tap), self.data.outputs)
+        loss = self.loss.compute(output, y, knobs["label_smoothing"])
+        gradient.zero_()
+        loss.backward()  # type: ignore[no-untyped-call]
+        regularizers.penalize(self.flat, knobs)
+        value = loss.item()
+        self._check(value, x)
+        if tap:
+            self.report.gradients()
+        regularizers.clip(gradient, knobs)
+        lr = knobs["lr"] * self.schedule(self.step, self.config.steps)
+        regularizers.decay(self.flat, lr, knobs)
+        self.optimizer.step(gradient, lr, knobs["momentum"])
+
+        self.step += 1
+        self.report.batch(value)
+        return self._look(looks, lr, began)
+
+    def _look(self, looks: frozenset[str], lr: float, began: float) -> tuple[Event, ...]:
+        """The events due after a step; with the last of them the run is over."""
+        last = self.step == self.config.steps
+        if not looks and not last and not self.stopping.due(self.step):
+            return ()
+        looks = looks | POINT if last else looks
+        val = self._validate() if "evaluation" in looks or self.stopping.due(self.step) else None
+        why = f"All {self.config.steps} steps are done." if last else None
+        if self.stopping.exhausted(self.step):
+            looks, why = looks | POINT, f"The validation loss has not improved for {self.config.patience} steps."
+        seconds = self.seconds + time.perf_counter() - began
+        events = self.report.events(self.step, looks, lr, seconds, val)
+        return (*events, self._finish(why)) if why else tuple(events)
+
+    def _validate(self) -> Score:
+        score = self.evaluator.on_validation()
+        self.val_loss = score.loss
+        self.stopping.record(self.step, score.loss)
+        return score
+
+    def _finish(self, why: str) -> Event:
+        self.over = True
+        if self.stopping.on and self.stopping.weights and self.stopping.step < self.step:
+            self.stopping.put_back()
+            why += f" The weights of step {self.stopping.step} were the best and are back in place."
+        return Event("state", self.step, {"state": "finished", "reason": why, "node": None, "queue": None})
+
+    def _check(self, loss: float, x: Tensor) -> None:
+        """Stops before the optimizer could take in a loss or gradient that is NaN or infinite.
+
+        A sum is finite only if all its terms are, and one number is cheap to fetch.
+        """
+        if not math.isfinite(loss) or not math.isfinite(float(self.flat.gradient.sum())):
+            self.over = True
+            raise self.inquest.not_finite(self.step + 1, loss, x)
+
+    def started(self) -> Event:
+        """What the page must know of a run before its first number."""
+        data = self.data
+        body = {
+            "device": self.device.type,
+            "device_name": devices.name(self.device),
+            "lane": LANE,
+            "layers": self.network.layers(self.flat.layers, self.flat.sizes),
+            "activations": [{"id": m.id, "type": m.type, "kind": m.kind} for m in self.network.measured],
+            "knobs": dict(self.tuning.values),
+            "task": data.task,
+            "metric": "accuracy" if data.task == "classification" else "r2",
+            "classes": list(data.classes),
+            "n_train": data.n_train,
+            "n_val": data.n_val,
+            "baseline": data.baseline,
+            "resumed_from": self.resumed_from,
+        }
+        return Event("started", self.step, body)
+
+    def set(self, name: str, value: object) -> Event | Diagnostic:
+        """Turns a knob, from the next batch on. Weights, optimizer state and random streams stay as they are."""
+        found = self.tuning.set(name, value)
+        return found if isinstance(found, Diagnostic) else Event("knob", self.step, found)
+
+    @property
+    def best(self) -> Checkpoint | None:
+        """The weights of the lowest validation loss so far; None before the first validation."""
+        return capture_best(self)
+
+    def checkpoint(self) -> Checkpoint:
+        """A copy of the whole state, to go on from. Raises RunFault if the weights are no longer finite."""
+        return capture(self)

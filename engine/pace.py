@@ -1,0 +1,86 @@
+"""When to look: by the wall clock and by what looking costs, so that watching takes a fixed share of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+# What is looked at. "point" is the cheap report of the batch losses, "evaluation" the losses on fixed subsets.
+NOTHING: frozenset[str] = frozenset()
+EVERYTHING = frozenset(("point", "evaluation", "layers", "hist", "boundary"))
+INSIDE = frozenset(("layers", "hist"))  # looks that happen within a step and slow it down
+
+
+class Pace(Protocol):
+    """Decides, at every step, which looks are due; ``paid`` tells it what a look has cost."""
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        """``now`` is the training time in seconds (pauses left out)."""
+        ...
+
+    def paid(self, look: str, now: float, cost: float) -> None: ...
+
+
+@dataclass
+class Budget:
+    """At most ``hz`` looks per second, and at most ``share`` of the training time so far spent on them."""
+
+    hz: float
+    share: float
+    last: float = float("-inf")
+    spent: float = 0.0
+    cost: float = 0.0  # of the next look, as expected
+
+    def due(self, now: float) -> bool:
+        """One second of training is given on credit, so that the first looks need not wait for the share to grow."""
+        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (now + 1)
+
+    def paid(self, now: float, cost: float) -> None:
+        """An expected cost sinks slowly after a dear look: one that was cheap by luck must not open the gate."""
+        self.last, self.spent, self.cost = now, self.spent + cost, max(cost, 0.7 * self.cost)
+
+
+class Governor:
+    """Paces by the clock. Each kind of look has its own budget; the first of each is always due.
+
+    Layers are never looked at in two steps in a row: where steps take longer than the gap between two looks,
+    every step would be a watched one, and all time would go into watching.
+    """
+
+    def __init__(self) -> None:
+        self.budgets = {
+            "point": Budget(12.5, 0.01),
+            "evaluation": Budget(12.5, 0.05),
+            "layers": Budget(10, 0.0125),
+            "hist": Budget(2, 0.0075),
+            "boundary": Budget(3, 0.02),
+        }
+        self.next = 0.0  # nothing is due before this time
+        self.watched = -1  # the last step whose layers were looked at
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        if now < self.next:
+            return NOTHING
+        self.next = now + 0.005
+        found = frozenset(look for look, budget in self.budgets.items() if budget.due(now))
+        if step == self.watched + 1:
+            return found - INSIDE
+        if found & INSIDE:
+            self.watched = step
+        return found
+
+    def paid(self, look: str, now: float, cost: float) -> None:
+        self.budgets[look].paid(now, cost)
+
+
+@dataclass(frozen=True)
+class EveryN:
+    """Looks at everything in every ``n``-th step: for tests and benchmarks, which must not depend on a clock."""
+
+    n: int
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        return EVERYTHING if step % self.n == 0 else NOTHING
+
+    def paid(self, look: str, now: float, cost: float) -> None:
+        """Costs do not matter here."""

@@ -1,0 +1,85 @@
+"""Turns looks at a training into events: points, layers, histograms, boundary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from engine.boundary import Boundary
+from engine.evaluate import Evaluator, Score, finite
+from engine.events import Event
+from engine.observe import Observer
+from engine.pace import INSIDE, Pace
+
+Tap = Callable[[str, Tensor], None]
+POINT = frozenset(("point", "evaluation"))
+
+
+class Reporter:
+    """Does what ``pace`` says is due and tells it the cost. Without an observer or a boundary those are left out."""
+
+    def __init__(self, evaluator: Evaluator, pace: Pace, observer: Observer | None, boundary: Boundary | None) -> None:
+        self.evaluator, self.pace, self.observer, self.boundary = evaluator, pace, observer, boundary
+        self.losses, self.batches, self.since = 0.0, 0, 0.0  # of the batches since the last point
+
+    def due(self, step: int, seconds: float) -> frozenset[str]:
+        """What to look at in ``step``, which begins after ``seconds`` of training. The first step gets a point."""
+        looks = self.pace.due(step, seconds)
+        return looks | POINT if step == 1 else looks
+
+    def tap(self, looks: frozenset[str]) -> Tap | None:
+        return self.observer.tap if self.observer is not None and looks & INSIDE else None
+
+    def gradients(self) -> None:
+        if self.observer is not None:
+            self.observer.gradients()
+
+    def batch(self, loss: float) -> None:
+        self.losses, self.batches = self.losses + loss, self.batches + 1
+
+    def events(self, step: int, looks: frozenset[str], lr: float, seconds: float, val: Score | None) -> list[Event]:
+        """``seconds`` of training after ``step``; ``val`` is the score on the validation part, where it was taken."""
+        found = []
+        if looks & POINT:
+            found.append(Event("point", step, self._point(lr, seconds, val)))
+        if self.observer is not None and looks & INSIDE:
+            bodies, costs = self.observer.bodies(looks)
+            found += [Event(kind, step, body) for kind, body in bodies.items()]
+            for kind, cost in costs.items():
+                self.pace.paid(kind, seconds, cost)
+        if self.boundary is not None and "boundary" in looks:
+            began = time.perf_counter()
+            body = self.boundary.body()
+            found += [Event("boundary", step, body)] if body else []
+            self.pace.paid("boundary", seconds, time.perf_counter() - began)
+        return found
+
+    def _point(self, lr: float, seconds: float, val: Score | None) -> dict[str, Any]:
+        train = val and self.evaluator.on_training()
+        if val:
+            self.pace.paid("evaluation", seconds, self.evaluator.cost)
+        self.pace.paid("point", seconds, 0.0)
+        rate = self.batches / max(seconds - self.since, 1e-9)
+        mean = self.losses / self.batches if self.batches else None
+        self.losses, self.batches, self.since = 0.0, 0, seconds
+        return {
+            "train_loss": train and train.loss,
+            "val_loss": val and val.loss,
+            "batch_loss": None if mean is None else finite(mean),
+            "train_metric": train and train.metric,
+            "val_metric": val and val.metric,
+            "gap": gap(train, val),
+            "lr": lr,
+            "steps_per_s": finite(rate),
+            "seconds": round(seconds, 4),
+        }
+
+
+def gap(train: Score | None, val: Score | None) -> float | None:
+    """Generalization gap: validation loss less training loss, both in evaluation mode."""
+    if train is None or val is None or train.loss is None or val.loss is None:
+        return None
+    return finite(val.loss - train.loss)
