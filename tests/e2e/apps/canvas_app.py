@@ -53,7 +53,7 @@ DRAWINGS = {
     "empty": Graph(),
     "cnn": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("ReLU", {}), ("MaxPool2d", {}), ("Flatten", {}),
                  ("Linear", {"out_features": 10}), ("Output", {})),
-    "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("Linear", {}), ("ReLU", {}), ("Output", {})),
+    "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("MaxPool2d", {"kernel_size": 40}), ("ReLU", {}), ("Output", {})),
     "fifty": residual(50),
     "ten": residual(9),
 }  # fmt: skip

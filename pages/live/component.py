@@ -1,0 +1,102 @@
+"""The live panel as a Streamlit component: charts, knobs and buttons of one run.
+
+Its scripts come from our own route, not from ``js=``, which would be sent again with every rerun: what stands there is
+a stub that imports them. No rerun takes part in drawing; the panel follows the run by itself (see routes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from builder.diagnostic import Refused
+from builder.spec import Param
+from engine.data import BY_NAME, load, preview
+from engine.home import home
+from engine.knobs import DROPOUT_PARAM, KNOBS
+from engine.store import RunFolder
+from pages.live.assets import asset_url
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Step size": ("lr", "momentum", "batch_size"),
+    "Penalties": ("l1", "l2", "elastic", "elastic_mix", "weight_decay"),
+    "Noise": ("input_noise", "label_smoothing"),
+    "Clipping": ("clip_norm", "clip_value"),
+}
+MOST_POINTS = 600
+Point = tuple[float, float, float, bool]
+
+_STUB = """
+export default async function (component) {
+  const { default: live } = await import(new URL(component.data.module, document.baseURI).href);
+  return live(component);
+}
+"""
+_PANEL = st.components.v2.component("layerloom_live", js=_STUB, isolate_styles=False)
+
+
+def live_panel(
+    run_id: str | None,
+    *,
+    key: str,
+    points: Sequence[Point] | None = None,
+    labels: Mapping[str, str] | None = None,
+    knobs: Mapping[str, float] | None = None,
+    on_over: Callable[[], None] | None = None,
+) -> Any:
+    """The panel of run ``run_id``, or before the first run an empty one that waits for it.
+
+    ``points`` (x, y, class or value, held out) are drawn on the decision boundary and ``labels`` name the nodes; a run
+    brings its own, so both count before it only. ``knobs`` are the values to start from: given them, the knobs can
+    be turned before a run too, and the result's ``knobs`` is what they were turned to. ``on_over`` is called when
+    the run ends while it is watched. Result: ``knobs`` (dict or None) and ``over`` (the final state, once).
+    """
+    own_labels, own_points = _of_run(run_id) if run_id else (dict(labels or {}), tuple(points or ()))
+    data = {
+        "run": run_id,
+        "module": asset_url("live.js"),
+        "plotly": asset_url("plotly-cartesian.min.js"),
+        "groups": _groups(),
+        "dropout": _knob(DROPOUT_PARAM),
+        "values": None if knobs is None else dict(knobs),
+        "labels": own_labels,
+        "points": _thin(own_points),
+    }
+    return _PANEL(key=key, data=data, on_knobs_change=_nothing, on_over_change=on_over or _nothing)
+
+
+def _nothing() -> None:
+    """Streamlit asks for a callback per value that a component returns."""
+
+
+def _knob(param: Param) -> dict[str, Any]:
+    fields = ("name", "kind", "low", "high", "default", "symbol", "help", "log")
+    return {name: getattr(param, name) for name in fields} | {"label": param.title}
+
+
+def _groups() -> list[dict[str, Any]]:
+    by_name = {p.name: p for p in KNOBS}
+    return [{"title": title, "knobs": [_knob(by_name[n]) for n in names]} for title, names in GROUPS.items()]
+
+
+def _thin(points: Sequence[Point]) -> list[Point]:
+    """At most MOST_POINTS of ``points``, evenly taken."""
+    every = -(-len(points) // MOST_POINTS) or 1
+    return list(points[::every])
+
+
+@lru_cache(maxsize=32)
+def _of_run(run_id: str) -> tuple[dict[str, str], tuple[Point, ...]]:
+    """Labels and two-dimensional data of a run, which never change."""
+    try:
+        run = RunFolder.open(home(), run_id)
+        labels = {node.id: node.label for node in run.graph.nodes if node.label}
+        ref = run.config.data
+        plane = ref.name in BY_NAME and BY_NAME[ref.name].kind == "points2d"
+        points = preview(load(ref, run.config.seed)).points if plane else ()
+    except Refused:  # the panel itself says that there is no such run
+        return {}, ()
+    return labels, tuple((p.x, p.y, p.value, p.held_out) for p in points)

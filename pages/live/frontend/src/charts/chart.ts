@@ -1,0 +1,103 @@
+import type { History, Marker } from "../history";
+import { num } from "../format";
+import type { Line } from "../series";
+import type { Theme } from "../theme";
+import type { Data, Json } from "../types";
+
+export const MOST_POINTS = 300; // of one line
+export const MOST_LINES = 12; // more layers than this are drawn as a heat map
+const LABEL_PX = 13; // room for one vertical marker label
+const MARKER_LABELS = 12;
+
+export interface Entry {
+  name: string;
+  colour: string;
+  dash?: boolean;
+}
+
+export interface Figure {
+  data: Json[];
+  layout: Json;
+  legend: Entry[];
+  note?: string; // said instead of the picture when there is nothing to draw
+}
+
+/** What a chart is drawn from. `from` and `to` are the steps on screen. */
+export interface View {
+  history: History;
+  data: Data;
+  theme: Theme;
+  option: string;
+  hidden: Set<string>;
+  from: number;
+  to: number;
+  width: number;
+  name(id: string): string;
+  knobLabel(name: string): string;
+}
+
+/** One chart: what it needs, what a reader should conclude from it, and its picture. */
+export interface Chart {
+  id: string;
+  title(history: History): string;
+  says(history: History): string;
+  kinds: string[]; // record kinds that change it
+  options?: { label: string; choices: [value: string, label: string][] };
+  shown(history: History, data: Data): boolean;
+  figure(view: View): Figure;
+}
+
+export function trace(view: View, name: string, colour: string, line: Line, extra: Json = {}): Json {
+  const { width = 1.6, dash, ...rest } = extra;
+  return {
+    type: "scatter", mode: line.x.length === 1 ? "markers" : "lines", name, x: line.x, y: line.y,
+    line: { width, dash, color: colour }, marker: { size: 5, color: colour }, connectgaps: false,
+    visible: !view.hidden.has(name), hovertemplate: `%{y:.4~g}<extra>${escape(name)}</extra>`, ...rest,
+  };
+}
+
+/** Layout shared by all charts; `y` and `x` add to the axes. */
+export function layout(view: View, x: Json = {}, y: Json = {}): Json {
+  const t = view.theme;
+  const axis = { gridcolor: t.grid, linecolor: t.grid, zeroline: false, automargin: true, ticklen: 3, tickcolor: t.grid, fixedrange: false };
+  return {
+    margin: { l: 44, r: 10, t: 8, b: 34, pad: 0 }, showlegend: false, hovermode: "closest", dragmode: "zoom",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: view.data.run ?? "none",
+    font: { color: t.muted, family: t.font, size: 11 },
+    hoverlabel: { bgcolor: t.background, bordercolor: t.grid, font: { color: t.text, size: 12, family: t.font } },
+    xaxis: { ...axis, ...x }, yaxis: { ...axis, ...y },
+  };
+}
+
+/** Layout of a chart over the steps, with a line for every knob that was turned. */
+export function stepLayout(view: View, y: Json = {}, x: Json = {}): Json {
+  const started = Boolean(view.history.points.n || view.history.layers.n);
+  const base = layout(view, { title: { text: "step", standoff: 4 }, tickformat: ",~r", ...(started ? {} : { range: [0, 100] }), ...x }, y);
+  const shown = view.history.markers.filter((m) => m.step >= view.from && m.step <= view.to);
+  return { ...base, shapes: shown.map((m) => rule(view, m)), annotations: labels(view, shown) };
+}
+
+function rule(view: View, marker: Marker): Json {
+  const { x, line } = { x: marker.step, line: { color: view.theme.marker, width: 1, dash: "dot" } };
+  return { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line };
+}
+
+/** The newest changes in words, upright, each only where the one after it leaves room. */
+function labels(view: View, markers: Marker[]): Json[] {
+  const perStep = view.width / Math.max(1, Math.min(view.to, view.history.step) - Math.max(view.from, 0));
+  const out: Json[] = [];
+  let next = Infinity;
+  for (const m of [...markers].reverse()) {
+    if ((next - m.step) * perStep < LABEL_PX || out.length === MARKER_LABELS) continue;
+    next = m.step;
+    const text = escape(`${view.knobLabel(m.name)} ${num(m.old)} → ${num(m.value)}`);
+    out.push({
+      x: m.step, y: 1, yref: "paper", text, textangle: -90, showarrow: false, xanchor: "right", yanchor: "top",
+      font: { size: 10, color: view.theme.marker }, borderpad: 0,
+    });
+  }
+  return out;
+}
+
+/** Free text made harmless where Plotly reads a little HTML. */
+export const escape = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

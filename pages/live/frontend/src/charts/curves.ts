@@ -1,0 +1,63 @@
+// Loss and metric: is the network learning, and does it hold on data it never saw?
+
+import { POINT, type History, type PointName } from "../history";
+import type { Line } from "../series";
+import { MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+
+const line = (view: View, name: PointName): Line =>
+  view.history.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.to);
+
+export const loss: Chart = {
+  id: "loss",
+  title: () => "Loss",
+  says: () => "Both lines should fall. When validation turns up while training falls, the network is learning by heart.",
+  kinds: ["point"],
+  options: { label: "Loss axis", choices: [["log", "Log"], ["linear", "Linear"]] },
+  shown: () => true,
+  figure(view): Figure {
+    const t = view.theme;
+    const y = view.option === "log" ? { type: "log", dtick: "D1", exponentformat: "power" } : { type: "linear", rangemode: "tozero" };
+    const empty = view.history.points.n ? {} : { range: view.option === "log" ? [-2, 0.3] : [0, 2] };
+    return {
+      data: [
+        trace(view, "one batch", t.batch, line(view, "batch_loss"), { width: 1 }),
+        trace(view, "training", t.train, line(view, "train_loss")),
+        trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
+      ],
+      layout: { ...stepLayout(view, { ...y, ...logTicks(view.option === "log"), ...empty, uirevision: view.option }), hovermode: "x unified" },
+      legend: [
+        { name: "training", colour: t.train }, { name: "validation", colour: t.validation },
+        { name: "one batch", colour: t.batch },
+      ],
+    };
+  },
+};
+
+/** Ticks of a logarithmic axis: 1, 2 and 5 of each power while they fit, else Plotly's choice. */
+const logTicks = (log: boolean) => (log ? { dtick: undefined, nticks: 6, exponentformat: "e" } : { nticks: 6 });
+
+const isR2 = (history: History): boolean => history.started?.metric === "r2";
+
+export const metric: Chart = {
+  id: "metric",
+  title: (history) => (isR2(history) ? "R²: share of the variance explained" : "Accuracy"),
+  says: (history) =>
+    isR2(history) ? "1 is perfect; at the dashed line it does no better than a guess without a network."
+      : "Higher is better; at the dashed line it does no better than always naming the commonest class.",
+  kinds: ["point"],
+  shown: () => true,
+  figure(view): Figure {
+    const t = view.theme, base = view.history.started?.baseline;
+    const train = line(view, "train_metric"), val = line(view, "val_metric");
+    const data = [trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
+    const legend = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }];
+    if (typeof base === "number" && train.x.length > 1) {
+      const ends = { x: [train.x[0]!, train.x.at(-1)!], y: [base, base] };
+      data.push(trace(view, "no network", t.guide, ends, { dash: "dash", width: 1 }));
+      legend.push({ name: "no network", colour: t.guide });
+    }
+    const y = isR2(view.history) ? { tickformat: ".2~f" } : { tickformat: ".0%" };
+    const empty = view.history.points.n ? {} : { range: [0, 1] };
+    return { data, layout: { ...stepLayout(view, { nticks: 6, ...y, ...empty }), hovermode: "x unified" }, legend };
+  },
+};

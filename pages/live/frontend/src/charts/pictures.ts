@@ -1,0 +1,102 @@
+// Pictures of the newest state: what the activations look like now, and what the network says where.
+
+import type { History } from "../history";
+import { short } from "../format";
+import { CLASSES, SCALE } from "../theme";
+import type { Data, Json } from "../types";
+import { escape, layout, type Chart, type Figure, type View } from "./chart";
+
+const BINS = 48;
+
+/** Counts over [lo, hi] shared out over `BINS` equal bins of [from, to]. */
+function rebin(h: { lo: number; hi: number; counts: number[] }, from: number, to: number): number[] {
+  const out = new Array<number>(BINS).fill(0), width = (h.hi - h.lo) / h.counts.length, bin = (to - from) / BINS;
+  h.counts.forEach((count, i) => {
+    const a = h.lo + i * width, b = a + width;
+    const first = Math.max(0, Math.floor((a - from) / bin)), last = Math.min(BINS - 1, Math.floor((b - from) / bin));
+    for (let k = first; k <= last; k++) {
+      const overlap = Math.min(b, from + (k + 1) * bin) - Math.max(a, from + k * bin);
+      out[k]! += width > 0 ? (count * Math.max(0, overlap)) / width : k === first ? count : 0;
+    }
+  });
+  return out;
+}
+
+export const histogram: Chart = {
+  id: "histogram",
+  title: () => "Activations now, layer by layer",
+  says: () => "A spread-out row uses its units. All in one bin, or piled up at the ends, means that signals are lost.",
+  kinds: ["hist"],
+  shown: (history) => !history.started || history.activationIds.length > 0,
+  figure(view): Figure {
+    const all = view.history.hist ?? {};
+    const ids = view.history.activationIds.filter((id) => all[id]);
+    const from = Math.min(...ids.map((id) => all[id].lo)), to = Math.max(...ids.map((id) => all[id].hi));
+    if (!ids.length || !(to > from)) return { data: [], layout: layout(view, { range: [-1, 1] }, { range: [0, 4], showticklabels: false }), legend: [] };
+    const rows = ids.map((id) => rebin(all[id], from, to));
+    const z = rows.map((row) => row.map((c) => Math.sqrt(c / Math.max(1e-12, ...row))));
+    const share = rows.map((row) => row.map((c) => (100 * c) / Math.max(1e-12, row.reduce((a, b) => a + b, 0))));
+    const data = [{
+      type: "heatmap", z, x0: from + (to - from) / BINS / 2, dx: (to - from) / BINS, y: ids.map((_, i) => i),
+      zmin: 0, zmax: 1, showscale: false, colorscale: SCALE, customdata: share, ygap: 1,
+      hovertemplate: "value %{x:.3~g}: %{customdata:.1f} % of the units<extra></extra>",
+    }];
+    const every = Math.ceil(ids.length / 10), ticks = ids.map((_, i) => i).filter((i) => i % every === 0);
+    const y = { tickvals: ticks, ticktext: ticks.map((i) => escape(short(view.name(ids[i]!)))) };
+    return { data, layout: layout(view, { title: { text: "value", standoff: 4 } }, y), legend: [] };
+  },
+};
+
+const bytes = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+function surface(b: Json, classes: number): Json {
+  const cells = bytes(b.z), n: number = b.n;
+  const z = Array.from({ length: n }, (_, i) => Array.from(cells.subarray(i * n, (i + 1) * n)));
+  const [dx, dy] = [(b.x[1] - b.x[0]) / (n - 1), (b.y[1] - b.y[0]) / (n - 1)];
+  const common = { type: "heatmap", z, x0: b.x[0], dx, y0: b.y[0], dy, showscale: false, hoverinfo: "skip", opacity: 0.75 };
+  if (b.mode === "class") return { ...common, zmin: -0.5, zmax: classes - 0.5, colorscale: steps(classes) };
+  return { ...common, zmin: 0, zmax: 255, zsmooth: "fast", colorscale: b.mode === "share" ? TWO : SCALE };
+}
+
+/** Blue is class 0, orange class 1, and white undecided. */
+const TWO: [number, string][] = [[0, CLASSES[0]!], [0.5, "#f7f7f7"], [1, CLASSES[1]!]];
+
+const steps = (n: number): [number, string][] =>
+  Array.from({ length: n }, (_, i) => [[i / n, CLASSES[i % 10]!], [(i + 1) / n, CLASSES[i % 10]!]] as [number, string][]).flat();
+
+/** Training points filled, validation points as rings. */
+function dots(view: View, validation: boolean): Json {
+  const points = view.data.points.filter((p) => p[3] === validation);
+  const regression = view.history.boundary ? view.history.boundary.mode === "value" : points.some((p) => !Number.isInteger(p[2]));
+  const value = points.map((p) => p[2]);
+  const colour = regression ? value : value.map((v) => CLASSES[v % CLASSES.length]);
+  const name = validation ? "validation points" : "training points";
+  const scale = regression ? { colorscale: SCALE, cmin: view.history.boundary?.zlo, cmax: view.history.boundary?.zhi } : {};
+  const marker = validation
+    ? { size: 7, symbol: "circle-open", color: colour, line: { width: 2 }, ...scale }
+    : { size: 5.5, color: colour, line: { width: 0.8, color: "#ffffff" }, ...scale };
+  return {
+    type: "scatter", mode: "markers", name, x: points.map((p) => p[0]), y: points.map((p) => p[1]), marker,
+    visible: !view.hidden.has(name), hoverinfo: "skip",
+  };
+}
+
+const is2d = (history: History, data: Data): boolean => data.points.length > 0 || history.boundary !== null;
+
+export const boundary: Chart = {
+  id: "boundary",
+  title: (history) => (history.started?.task === "regression" ? "What the network predicts" : "Decision boundary"),
+  says: () => "The background is the network's answer at each place; points of the same colour should lie on it.",
+  kinds: ["boundary"],
+  shown: is2d,
+  figure(view): Figure {
+    const b = view.history.boundary, data: Json[] = b ? [surface(b, Math.max(2, view.history.started?.classes?.length ?? 2))] : [];
+    if (view.data.points.length) data.push(dots(view, false), dots(view, true));
+    const range = (axis: "x" | "y") => (b ? { range: b[axis] } : {});
+    const flat = { showgrid: false, nticks: 5 };
+    const legend = view.data.points.length
+      ? [{ name: "training points", colour: view.theme.text }, { name: "validation points", colour: view.theme.text, dash: true }]
+      : [];
+    return { data, layout: layout(view, { ...flat, ...range("x") }, { ...flat, ...range("y") }), legend };
+  },
+};

@@ -1,0 +1,117 @@
+import { Series } from "./series";
+import type { Diagnostic, Json, Packet, Rec, Status } from "./types";
+
+export const POINT = ["train_loss", "val_loss", "batch_loss", "train_metric", "val_metric", "gap", "lr", "steps_per_s"] as const;
+export type PointName = (typeof POINT)[number];
+const PER_LAYER = ["grad_norm", "weight_norm", "update_ratio"] as const;
+const PER_ACTIVATION = ["mean", "std", "dead", "saturated"] as const;
+export type LayerName = (typeof PER_LAYER)[number] | (typeof PER_ACTIVATION)[number];
+
+export interface Marker {
+  step: number;
+  time: number;
+  name: string;
+  old: number;
+  value: number;
+}
+
+const DRAG_S = 1.5; // changes of one knob closer than this are one movement
+const MARKERS = 200;
+const NOTES = 50;
+
+/** All that this browser knows of one run, in bounded memory. `after` is the id of the newest record. */
+export class History {
+  after = 0;
+  started: Json | null = null;
+  status: Status = { state: "", queue: null, reason: "", node: null, steps: null };
+  point: Json | null = null;
+  step = 0;
+  time = 0; // when the newest drawn fact was measured, seconds since 1970
+  points = new Series(POINT.length);
+  layers = new Series(1);
+  norms: (number | null)[] = [];
+  hist: Json | null = null;
+  boundary: Json | null = null;
+  best: number | null = null; // step of the best checkpoint
+  knobs: Record<string, number> = {};
+  acked: Record<string, number> = {}; // knob → step from which its value is in effect
+  markers: Marker[] = [];
+  notes: Diagnostic[] = [];
+
+  get layerIds(): string[] {
+    return (this.started?.layers ?? []).map((l: Json) => l.id);
+  }
+
+  get activationIds(): string[] {
+    return (this.started?.activations ?? []).map((a: Json) => a.id);
+  }
+
+  /** Takes in a packet and returns the kinds that were new. */
+  take(packet: Packet): Set<string> {
+    this.status = packet.status;
+    const kinds = new Set<string>();
+    for (const record of packet.records) {
+      if (record[0] <= this.after) continue;
+      this.after = record[0];
+      kinds.add(record[3]);
+      this.add(record);
+    }
+    return kinds;
+  }
+
+  /** First column of quantity `name` in `layers`, and how many there are. */
+  columns(name: LayerName): [from: number, to: number] {
+    const L = this.layerIds.length, A = this.activationIds.length;
+    const i = PER_LAYER.indexOf(name as any);
+    if (i >= 0) return [i * L, (i + 1) * L];
+    const k = PER_ACTIVATION.indexOf(name as any);
+    return [3 * L + k * A, 3 * L + (k + 1) * A];
+  }
+
+  private add([, step, time, kind, body]: Rec): void {
+    if (kind === "started") this.start(body);
+    else if (kind === "point") this.addPoint(step, time, body);
+    else if (kind === "layers") this.addLayers(step, time, body);
+    else if (kind === "hist") this.hist = body;
+    else if (kind === "boundary") this.boundary = body;
+    else if (kind === "knob") this.turn(step, time, body);
+    else if (kind === "checkpoint" && body.which === "best") this.best = step;
+    else if (kind === "diagnostic") this.notes = [...this.notes, body as Diagnostic].slice(-NOTES);
+    this.step = Math.max(this.step, step);
+  }
+
+  /** A run starts, or goes on from a checkpoint: what lies after it was lost and is measured again. */
+  private start(body: Json): void {
+    this.started = body;
+    this.knobs = { ...body.knobs };
+    const columns = 3 * this.layerIds.length + 4 * this.activationIds.length;
+    if (this.layers.columns !== columns) this.layers = new Series(Math.max(1, columns));
+    if (body.resumed_from !== null && body.resumed_from !== undefined) {
+      this.points.truncate(body.resumed_from);
+      this.layers.truncate(body.resumed_from);
+      this.step = body.resumed_from;
+    }
+  }
+
+  private addPoint(step: number, time: number, body: Json): void {
+    const measured = Object.entries(body).filter(([, value]) => value !== null); // losses are not taken at every point
+    this.point = { ...this.point, ...Object.fromEntries(measured) };
+    this.time = time;
+    this.points.push(step, POINT.map((name) => body[name]));
+  }
+
+  private addLayers(step: number, time: number, body: Json): void {
+    if (!this.started) return;
+    this.time = time;
+    this.norms = body.grad_norm;
+    this.layers.push(step, [...PER_LAYER, ...PER_ACTIVATION].flatMap((name) => body[name]));
+  }
+
+  private turn(step: number, time: number, body: Json): void {
+    this.knobs[body.name] = body.new;
+    this.acked[body.name] = step;
+    const last = this.markers.at(-1);
+    if (last && last.name === body.name && time - last.time < DRAG_S) Object.assign(last, { step, time, value: body.new });
+    else this.markers = [...this.markers, { step, time, name: body.name, old: body.old, value: body.new }].slice(-MARKERS);
+  }
+}

@@ -1,0 +1,72 @@
+import { el } from "./dom";
+import { Knob } from "./knob";
+import type { History } from "./history";
+import type { Data, KnobSpec } from "./types";
+
+const DROPOUT = "dropout:";
+type Send = (name: string, value: number, done: boolean) => boolean;
+
+/** The knobs beside the charts, in groups, with one for each Dropout layer of the network. */
+export class Knobs {
+  readonly root = el("aside", { class: "ll-knobs", "aria-label": "Knobs" });
+  private readonly noise = el("div", { class: "ll-dropout" });
+  private readonly hint = el("p", { class: "ll-hint" });
+  private readonly knobs = new Map<string, Knob>();
+  private dropouts = "?";
+
+  constructor(private data: Data, private readonly send: Send) {
+    const groups = data.groups.map((group) => {
+      const extra = group.title === "Noise" ? [this.noise] : [];
+      return el("fieldset", { class: "ll-group" }, el("legend", {}, group.title), ...extra, ...group.knobs.map((spec) => this.make(spec, spec.label)));
+    });
+    this.root.append(el("h3", { class: "ll-h3" }, "Turn while it trains"), this.hint, ...groups);
+  }
+
+  label(name: string): string {
+    const spec = this.knobs.get(name)?.spec;
+    return spec ? spec.label.replace(" penalty", "") : name;
+  }
+
+  /** Shows the values of the run, or before one those that the page gave. */
+  show(data: Data, history: History): void {
+    this.data = data;
+    const { state } = history.status, values = history.started ? history.knobs : (data.values ?? {});
+    this.offerDropout(Object.keys(values).filter((name) => name.startsWith(DROPOUT)));
+    const on = data.run ? ["queued", "starting", "running", "paused"].includes(state) : data.values !== null;
+    this.hint.textContent = on ? "" : data.run ? "The run is over; Continue it to turn these." : "They act once training runs.";
+    this.hint.hidden = on || (Boolean(data.run) && state === "");
+    for (const [name, knob] of this.knobs) {
+      knob.enable(on);
+      if (values[name] !== undefined) knob.set(values[name]!, history.acked[name]);
+    }
+  }
+
+  forget(): void {
+    for (const knob of this.knobs.values()) knob.forget();
+  }
+
+  refuse(name: string, words: string): void {
+    this.knobs.get(name)?.refuse(words);
+  }
+
+  private offerDropout(names: string[]): void {
+    const key = names.map((name) => name + this.titleOf(name)).join("\n");
+    if (key === this.dropouts) return;
+    this.dropouts = key;
+    for (const name of this.knobs.keys()) if (name.startsWith(DROPOUT)) this.knobs.delete(name);
+    const none = el("p", { class: "ll-hint" }, "Draw a Dropout layer to turn this: dropout sets a share of its values to zero.");
+    const specs = names.map((name) => this.make({ ...this.data.dropout, name, label: this.titleOf(name) }, this.titleOf(name)));
+    this.noise.replaceChildren(...(specs.length ? specs : [none]));
+  }
+
+  private titleOf(name: string): string {
+    const id = name.slice(DROPOUT.length);
+    return `Dropout: ${this.data.labels[id] || id}`;
+  }
+
+  private make(spec: KnobSpec, title: string): HTMLElement {
+    const knob = new Knob(spec, title, (value, done) => this.send(spec.name, value, done));
+    this.knobs.set(spec.name, knob);
+    return knob.root;
+  }
+}

@@ -1,0 +1,182 @@
+import { Card } from "./card";
+import { CHARTS } from "./charts";
+import type { View } from "./charts/chart";
+import { el, loadScript } from "./dom";
+import { publish } from "./flow";
+import { History } from "./history";
+import { Knobs } from "./knobs";
+import { Painter } from "./painter";
+import { Stream } from "./stream";
+import { readTheme, type Theme } from "./theme";
+import { Toolbar } from "./toolbar";
+import { LIVE, OVER, type Command, type Component, type Packet } from "./types";
+
+const THEME_MS = 700; // how soon a switch between light and dark is followed
+const REFUSAL_MS = 8000;
+
+/** The live panel: one per place on the page, whatever run it shows. */
+export class Panel {
+  private readonly root = el("div", { class: "ll" });
+  private readonly toolbar = new Toolbar((command) => this.command(command));
+  private readonly knobs: Knobs;
+  private readonly cards: Card[];
+  private readonly painter: Painter;
+  private readonly timer: number;
+  private readonly seen: IntersectionObserver;
+  private readonly sized: ResizeObserver;
+  private history = new History();
+  private stream: Stream | null = null;
+  private theme: Theme;
+  private plotly: any = null;
+  private refusal = "";
+
+  constructor(private api: Component) {
+    this.knobs = new Knobs(api.data, (name, value, done) => this.turn(name, value, done));
+    this.painter = new Painter([], () => undefined);
+    this.cards = CHARTS.map((chart) => new Card(chart, () => this.painter.kick()));
+    this.painter = new Painter(this.cards, (card) => this.draw(card));
+    const grid = el("div", { class: "ll-grid" }, ...this.cards.map((card) => card.root));
+    this.root.append(this.toolbar.root, el("div", { class: "ll-body" }, grid, this.knobs.root));
+    api.parentElement.append(this.root);
+    this.theme = readTheme(this.root);
+    this.seen = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
+    this.sized = new ResizeObserver(() => this.resize());
+    for (const card of this.cards) this.seen.observe(card.root);
+    this.sized.observe(grid);
+    window.addEventListener("pointerup", this.release);
+    document.addEventListener("visibilitychange", this.painter.kick);
+    this.timer = window.setInterval(() => this.follow(), THEME_MS);
+    this.attach();
+    loadScript(api.data.plotly).then(() => this.begin(), (problem) => this.refuse(problem.message));
+  }
+
+  /** New data from Python: another run, other knobs, other points. The charts stay where they are. */
+  update(api: Component): void {
+    const before = this.api.data;
+    this.api = api;
+    if (api.data.run !== before.run) this.attach();
+    this.follow();
+    this.redraw();
+  }
+
+  destroy(): void {
+    this.stream?.close();
+    this.painter.stop();
+    clearInterval(this.timer);
+    this.seen.disconnect();
+    this.sized.disconnect();
+    window.removeEventListener("pointerup", this.release);
+    document.removeEventListener("visibilitychange", this.painter.kick);
+    for (const card of this.cards) card.destroy(this.plotly);
+    this.root.remove();
+  }
+
+  // ---- the run ---------------------------------------------------------------------------------------------
+
+  private attach(): void {
+    const { run } = this.api.data;
+    this.stream?.close();
+    this.history = new History();
+    this.refusal = "";
+    this.knobs.forget();
+    const { history } = this;
+    this.stream = run ? new Stream(run, () => history.after, (packet) => this.take(packet), () => this.show()) : null;
+    this.redraw();
+  }
+
+  private take(packet: Packet): void {
+    const before = this.history.status.state, { run } = this.api.data;
+    const kinds = this.history.take(packet);
+    if (packet.refused) this.refuse(`${packet.refused.what} ${packet.refused.cure}`, packet.refused.field);
+    if (kinds.has("layers") && run) publish(run, this.history.layerIds, this.history.norms);
+    const all = kinds.has("started") || kinds.has("knob");
+    for (const card of this.cards) if (all || card.chart.kinds.some((kind) => kinds.has(kind))) card.dirty = true;
+    this.show();
+    const { state } = packet.status;
+    if (LIVE.includes(before) && OVER.includes(state)) this.api.setTriggerValue("over", state);
+  }
+
+  private command(command: Command): void {
+    if (!this.stream?.send(command)) this.refuse("The connection is lost. Try again in a moment.");
+  }
+
+  /** A knob was moved: to the run at once, or before a run to the page when it is let go. */
+  private turn(name: string, value: number, done: boolean): boolean {
+    if (this.api.data.run) return this.stream?.send({ do: "set", name, value }) ?? false;
+    this.api.data.values = { ...this.api.data.values, [name]: value };
+    if (done) this.api.setStateValue("knobs", this.api.data.values);
+    return false;
+  }
+
+  private refuse(words: string, knob?: string | null): void {
+    this.refusal = words;
+    if (knob) this.knobs.refuse(knob, words);
+    this.show();
+    setTimeout(() => {
+      if (this.refusal !== words) return;
+      this.refusal = "";
+      this.show();
+    }, REFUSAL_MS);
+  }
+
+  // ---- the picture -----------------------------------------------------------------------------------------
+
+  private begin(): void {
+    this.plotly = (globalThis as any).Plotly;
+    this.redraw();
+  }
+
+  private redraw(): void {
+    for (const card of this.cards) card.dirty = true;
+    this.show();
+  }
+
+  /** Everything but the charts, which the painter draws when there is time. */
+  private show(): void {
+    const { data } = this.api, { history } = this;
+    this.toolbar.show(data.run, history, this.stream?.link ?? "open", this.refusal);
+    this.knobs.show(data, history);
+    for (const card of this.cards) card.root.hidden = !card.chart.shown(history, data);
+    Object.assign(this.root.dataset, { run: data.run ?? "", state: history.status.state || "none", step: history.step, link: this.stream?.link ?? "none" });
+    this.painter.kick();
+  }
+
+  private draw(card: Card): void {
+    if (!this.plotly) return void (card.dirty = true);
+    const [from, to] = card.range(), { data } = this.api;
+    const names = new Map([...(this.history.started?.layers ?? []), ...(this.history.started?.activations ?? [])]
+      .map((l: { id: string; label?: string }) => [l.id, data.labels[l.id] || l.label || l.id]));
+    const view: View = {
+      history: this.history, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to,
+      width: card.plot.clientWidth - 54, name: (id) => names.get(id) ?? id, knobLabel: (name) => this.knobs.label(name),
+    };
+    card.draw(this.plotly, view);
+  }
+
+  private look(entries: IntersectionObserverEntry[]): void {
+    for (const entry of entries) {
+      const card = this.cards.find((c) => c.root === entry.target);
+      if (card) card.visible = entry.isIntersecting;
+    }
+    this.painter.kick();
+  }
+
+  private resize(): void {
+    if (!this.plotly) return;
+    for (const card of this.cards) card.resize(this.plotly);
+    this.painter.kick();
+  }
+
+  private follow(): void {
+    const theme = readTheme(this.root);
+    this.root.dataset.theme = theme.dark ? "dark" : "light";
+    if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
+    this.theme = theme;
+    this.redraw();
+  }
+
+  private readonly release = (): void => {
+    for (const card of this.cards) card.held = false;
+    this.painter.kick();
+  };
+}

@@ -1,0 +1,70 @@
+// What travels: ARCHITECTURE.md, sections "Events", "Commands" and "The live route".
+
+export type Json = Record<string, any>;
+export type Rec = [id: number, step: number, time: number, kind: string, body: Json];
+export type RunState = "" | "queued" | "starting" | "running" | "paused" | "finished" | "stopped" | "failed" | "interrupted";
+
+export interface Status {
+  state: RunState;
+  queue: number | null;
+  reason: string;
+  node: string | null;
+  steps: number | null; // how many steps the run is to make
+}
+
+export interface Diagnostic {
+  what: string;
+  cure: string;
+  field?: string | null;
+  severity?: "error" | "warning";
+}
+
+export interface Packet {
+  records: Rec[];
+  status: Status;
+  now: number;
+  history?: boolean; // the records are the whole (thinned) history: forget what came before
+  refused?: Diagnostic; // a command that was not carried out
+}
+
+export type Command = { do: "pause" | "resume" | "step" | "stop" | "continue" } | { do: "set"; name: string; value: number };
+
+/** A Param of engine/knobs.py, with the node it belongs to when it is the rate of one Dropout layer. */
+export interface KnobSpec {
+  name: string;
+  kind: "int" | "float";
+  low: number;
+  high: number;
+  default: number;
+  label: string;
+  symbol: string;
+  help: string;
+  log: boolean;
+}
+
+export interface KnobGroup {
+  title: string;
+  knobs: KnobSpec[];
+}
+
+/** What Python hands over; `run` null is the empty state before the first run. */
+export interface Data {
+  run: string | null;
+  plotly: string;
+  groups: KnobGroup[];
+  dropout: KnobSpec;
+  values: Record<string, number> | null; // knobs before a run; null: they can be turned in a run only
+  labels: Record<string, string>;
+  points: [x: number, y: number, target: number, validation: boolean][];
+}
+
+/** What Streamlit calls a component with. */
+export interface Component {
+  data: Data;
+  parentElement: HTMLElement;
+  setStateValue(name: string, value: unknown): void;
+  setTriggerValue(name: string, value: unknown): void;
+}
+
+export const OVER: RunState[] = ["finished", "stopped", "failed", "interrupted"];
+export const LIVE: RunState[] = ["queued", "starting", "running", "paused"];
