@@ -13,8 +13,8 @@ from builder.diagnostic import Diagnostic, Fix
 from builder.edit import SetParams, apply
 from builder.fixes import resolve
 from builder.graph import Graph, Node
-from builder.params import check_all, nearest, number
-from builder.spec import MAX_DIM, MAX_NUMEL, Inputs, LayerSpec, Shape, TensorSpec
+from builder.params import check_all, nearest, number, shown
+from builder.spec import MAX_DIM, MAX_NUMEL, Inputs, LayerSpec, Param, Shape, TensorSpec
 from builder.validate import Catalog, Drawing, Found, structure
 
 CHECKED_NODES = 2_000  # fixes are tried out as long as this many nodes have not been inferred for it
@@ -122,8 +122,7 @@ def _draft(graph: Graph, catalog: Catalog) -> tuple[list[Found], dict[str, NodeI
         info = _layer(spec, tuple(spec.complete(graph.by_id[id].params).items()), inputs, readers)
         nodes[id] = info
         for d in info.diagnostics:
-            fixes = (resolve(graph, id, d.fix),) if d.fix else ()
-            found.append(Found(replace(d, node=id, fix=None), fixes))
+            found.append(Found(replace(d, node=id, fix=None), _fixes_of_rule(graph, id, spec, d)))
     place = {n.id: i for i, n in enumerate(graph.nodes)}
     found.sort(key=lambda f: place.get(f.diagnostic.node or "", -1))
     return found, nodes, order
@@ -156,20 +155,32 @@ def _order(drawing: Drawing) -> tuple[str, ...]:
     return tuple(Graph(tuple(n for n in graph.nodes if n.id not in behind), edges).order())
 
 
+def _fixes_of_rule(graph: Graph, id: str, spec: LayerSpec, d: Diagnostic) -> tuple[Fix, ...]:
+    """What the rule proposes; where that does not work out further on, the default may."""
+    own = (resolve(graph, id, d.fix),) if d.fix else ()
+    return own + tuple(_set(id, p, p.default) for p in spec.params if p.name == d.field and d.severity == "error")
+
+
 def _wrong_params(node: Node, spec: LayerSpec) -> list[Found]:
     by_name = {p.name: p for p in spec.params}
     found = []
     for d in check_all(spec, node.params):
         fixes: tuple[Fix, ...] = ()
         if param := by_name.get(d.field or ""):
-            value = nearest(param, node.params[param.name]) if d.code == "param/range" else param.default
-            fixes = (Fix(f"Set {param.title.lower()} to {_text(value)}", (SetParams(node.id, {param.name: value}),)),)
+            near = nearest(param, node.params[param.name]) if d.code == "param/range" else param.default
+            fixes = (_set(node.id, param, near), _set(node.id, param, param.default))
         found.append(Found(d.at(node.id), fixes))
     return found
 
 
+def _set(node: str, param: Param, value: Any) -> Fix:
+    return Fix(f"Set {param.title.lower()} to {_text(value)}", (SetParams(node, {param.name: value}),))
+
+
 def _text(value: Any) -> str:
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    if isinstance(value, tuple):
+        return " × ".join(map(_text, value))
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else shown(value).strip("'")
 
 
 @lru_cache(maxsize=16_384)

@@ -68,9 +68,9 @@ def nearest(param: Param, value: Any) -> Any:
 
 def number(value: float) -> str:
     """A bound as a person writes it: 31, 0.95, 0.000001, 10,000,000."""
-    if isinstance(value, int) or value == int(value):
+    if value == int(value) and abs(value) <= LARGEST:
         return f"{int(value):,}"
-    return f"{value:.12f}".rstrip("0") if abs(value) >= 1e-6 else f"{value:g}"
+    return f"{value:.12f}".rstrip("0") if 1e-6 <= abs(value) <= LARGEST else f"{value:g}"
 
 
 def shown(value: Any) -> str:

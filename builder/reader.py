@@ -58,9 +58,8 @@ class Reader:
         id, type_ = self._id(f"{place}.id", item.get("id")), item.get("type")
         spec = BY_TYPE.get(type_) if isinstance(type_, str) else None
         if not spec:
-            self._refuse(
-                "unknown-type", f"{place}.type", f"there is no layer type {shown(type_)}.", suggest(type_, BY_TYPE)
-            )
+            what = f"must name a layer type; it is {shown(type_)}."
+            self._refuse("unknown-type", f"{place}.type", what, suggest(type_, BY_TYPE))
         if id and id in self.specs:
             self._refuse(
                 "duplicate-id", f"{place}.id", f"{shown(id)} is taken by a layer before.", "Choose another id."
@@ -117,19 +116,16 @@ class Reader:
 
     def _port(self, place: str, item: dict[str, Any], target: str, spec: LayerSpec) -> int:
         port, n = item.get("port"), len(spec.ports)
-        if "port" not in item:
+        if n == 0:
+            self._refuse("port", place, f"{target} ({spec.type}) takes no input.", "Remove this connection.")
+        elif "port" not in item:
             if n == 1:
                 return max(self.taken.get(target, {-1})) + 1 if spec.variadic else 0
-            what = f"{target} ({spec.type}) has {n} inputs." if n else f"{target} ({spec.type}) takes no input."
-            self._refuse("port", place, what, "Say which, from 0." if n else "Remove this connection.")
+            self._refuse("port", place, f"{target} ({spec.type}) has {n} inputs.", "Say which, from 0.")
         elif isinstance(port, bool) or not isinstance(port, int) or not spec.has_port(port) or port > MAX_EDGES:
-            if n == 0:
-                what = "there is none"
-            else:
-                what = "must be a whole number from 0" + ("" if spec.variadic else f" to {n - 1}")
-            self._refuse(
-                "port", place, f"{what}, for {target} is a layer of type {spec.type}; it is {shown(port)}.", ""
-            )
+            some = "a whole number from 0" if spec.variadic else f"from 0 to {n - 1}" if n > 1 else "0"
+            what = f"must be {some} for {target} ({spec.type}); it is {shown(port)}."
+            self._refuse("port", place, what, "Correct it.")
         else:
             return port
         return 0
