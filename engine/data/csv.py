@@ -64,7 +64,7 @@ def _report(sheet: Sheet) -> CsvReport:
     targets = tuple(c.name for c in columns if c.task and set(usable) - {c.name})
     if not targets:
         reasons = "; ".join(f"{shown(c.name)} is {_said(c)}" for c in columns[:5] if not c.used)
-        problem = f"A network needs one column to learn from and one to predict; it can use {len(usable) or 'none'} of this table."
+        problem = f"A network needs a column to learn from and one to predict; it can use {len(usable) or 'none'} here."
         cure = "Add columns of numbers, or of words that repeat."
         refuse("no-feature", f"{problem} {reasons}." if reasons else problem, cure)
     named = [t for t in targets if t.lower() in TARGET_NAMES]
@@ -91,7 +91,7 @@ def csv_dataset(
     raw = np.column_stack([_codes(frame[c.name], c) for c in features])
     parts = split(raw, y, test_share, seed, stratify=bool(classes))
     if not len(parts.val) or not len(parts.train):
-        problem = "The rows repeat each other so much that no different ones can be held out."
+        problem = "No row can be held out: the classes are too small, or the rows repeat each other."
         refuse("no-split", problem, "Upload more rows that differ, or hold out a larger share.")
     x, names, more = _encode(raw, frame, features, parts)
     notes += [*_about(report, raw, features, column), *more]
@@ -106,7 +106,7 @@ def csv_dataset(
 
 def _target(report: CsvReport, target: str | None) -> Column:
     by_name = {c.name: c for c in report.columns}
-    column = by_name.get(report.target if target is None else target)
+    column = by_name.get(report.target if target is None else str(target))  # a document may hold anything
     if column is None:
         problem = f"The table has no column {shown(target)}."
         refuse("target", problem, suggest(target, report.targets), "target")

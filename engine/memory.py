@@ -1,0 +1,88 @@
+"""How much memory a run will need, and how much there is. Counted from shapes, before anything is built."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.infer import Inference, NodeInfo
+from engine.config import TrainConfig
+from engine.data.spec import Dataset
+from engine.knobs import BY_NAME
+
+FLOAT = 4  # bytes of a float32
+SHARE = 0.5  # of what is free; the rest is for others and for what cannot be counted
+EVALUATED = 1024  # examples that go through the network at once when it is scored
+STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 2, "adagrad": 1, "adam": 2, "adamw": 2}  # per weight
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes: ``weights`` with gradients, optimizer state and checkpoints; ``activations`` of a batch; ``data``."""
+
+    weights: int
+    activations: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.activations + self.data
+
+
+def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
+    state = STATE[config.optimizer]
+    copies = 2 + state + 2 * (1 + state)  # weights, gradients, state; the last and the best checkpoint in the making
+    batch = min(batch_size(config), data.n_train)
+    rows = max(2 * batch, min(EVALUATED, data.n_val))  # training keeps each output and its gradient
+    return Need(FLOAT * inference.params * copies, FLOAT * rows * per_example(inference), data.nbytes)
+
+
+def batch_size(config: TrainConfig) -> int:
+    return int(config.knobs.get("batch_size", BY_NAME["batch_size"].default))
+
+
+def per_example(inference: Inference) -> int:
+    """Values kept for one example: every output, and the gates of recurrent layers at each time step."""
+    return sum(_kept(info) for info in inference.nodes.values())
+
+
+def _kept(info: NodeInfo) -> int:
+    output = math.prod(info.output.shape) if info.output else 0
+    gates = sum(shape[0] for name, shape in info.weights.items() if name.startswith("weight_ih"))
+    return output + (info.inputs[0].shape[0] * gates * 2 if gates else 0)
+
+
+def allowed() -> int:
+    """Bytes that one run may take now: SHARE of what is free, and no more than LAYERLOOM_MEMORY_MB."""
+    share = int(SHARE * available())
+    limit = os.environ.get("LAYERLOOM_MEMORY_MB")
+    return min(share, int(limit) * 2**20) if limit else share
+
+
+def available() -> int:
+    """Bytes free on this machine or in its container, whichever is less."""
+    return min(_free(), _container())
+
+
+def _free() -> int:
+    if MEMINFO.exists():
+        kilobytes = next(
+            line.split()[1] for line in MEMINFO.read_text().splitlines() if line.startswith("MemAvailable")
+        )
+        return int(kilobytes) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _container() -> int:
+    try:
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no container, or "max"
+        return 2**63
+    return max(0, limit - used)
+
+
+def said(nbytes: int) -> str:
+    return f"{nbytes / 2**30:,.1f} GB" if nbytes >= 2**30 else f"{math.ceil(nbytes / 2**20):,} MB"
