@@ -6,6 +6,7 @@ import os
 import resource
 from pathlib import Path
 
+from engine import memory
 from engine.log import told
 
 NICE = 5  # the app's pages come first
@@ -15,19 +16,14 @@ def settle(folder: Path) -> None:
     """Makes this process a polite neighbour: low priority, bounded memory, no core dumps, its words in worker.log."""
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limit = data_bytes() + memory_limit()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = data_bytes() + memory.allowed()
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with told(folder):
         output = os.open(folder / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
-
-
-def memory_limit() -> int:
-    """Bytes that one run may take: LAYERLOOM_MEMORY_MB, or half of the machine's."""
-    if megabytes := os.environ.get("LAYERLOOM_MEMORY_MB"):
-        return int(megabytes) * 2**20
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def data_bytes() -> int:

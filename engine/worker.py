@@ -76,6 +76,7 @@ class Worker:
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
         self.recorder.flush()
+        self.recorder.due = 0.0  # nor does the first point wait
         for events in self.training.run():
             self._take(events)
             self._keep_time(time.monotonic())
@@ -219,8 +220,14 @@ def rehearse() -> None:
     """
     if torch.accelerator.current_accelerator(check_available=False) is not None:
         return
-    nodes = (Node("input_1", "Input"), Node("linear_1", "Linear"), Node("relu_1", "ReLU"), Node("dropout_1", "Dropout"))
-    nodes += (Node("linear_2", "Linear", {"out_features": 2}), Node("output_1", "Output"))
+    nodes = (
+        Node("input_1", "Input"),
+        Node("linear_1", "Linear"),
+        Node("relu_1", "ReLU"),
+        Node("dropout_1", "Dropout"),
+        Node("linear_2", "Linear", {"out_features": 2}),
+        Node("output_1", "Output"),
+    )
     edges = tuple(Edge(a.id, b.id) for a, b in pairwise(nodes))
     config = TrainConfig(DataRef("circle"), steps=5)
     training = Training(Graph(nodes, edges), config, data.load(config.data))

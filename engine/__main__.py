@@ -1,0 +1,207 @@
+"""``python -m engine train NET.json --data NAME`` and ``python -m engine data``: the engine without the app.
+
+Ends with 0 if the run finished (or met its time limit), 1 if it failed or must not start, 2 if something cannot be
+read, 130 if it was interrupted with Ctrl-C, which saves a checkpoint first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from builder import document
+from builder.diagnostic import Diagnostic, Refused, suggest
+from builder.graph import Graph
+from engine import data, knobs
+from engine.config import SETTINGS, TrainConfig
+from engine.control import Inbox
+from engine.events import Event
+from engine.home import home
+from engine.preflight import preflight
+from engine.store import RunFolder
+
+SETTING_NAMES = tuple(p.name for p in SETTINGS)
+SHORTCUTS = ("steps", "seed", "device")
+MEASURES = ("train_loss", "val_loss", "train_metric", "val_metric", "seconds")
+BAR = 24  # characters
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    if args.command == "data":
+        print(data.list_datasets())
+        return 0
+    try:
+        return train(args)
+    except Refused as refused:
+        tell(refused.diagnostics)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2
+
+
+def train(args: argparse.Namespace) -> int:
+    graph, csv = read_network(args.net), args.csv.read_bytes() if args.csv else None
+    config = configure(args)
+    if not ready(graph, config, csv):
+        return 1
+    run = create(args, graph, config, csv)
+    meter, inbox = Meter(config.steps), Inbox()
+    interrupted = on_interrupt(inbox)
+    from engine.worker import work  # torch, which the checks above do without
+
+    state = work(run, inbox, listener=meter)
+    body = {"run": str(run.path), "steps": run.step, **meter.measured, "state": state}
+    ended = run.log.last("state")
+    reason = ended.body["reason"] if ended else ""
+    run.log.close()
+    print(json.dumps(body | {"reason": reason}) if args.json else "\n".join(report(body, reason)))
+    return 130 if interrupted() else int(state == "failed")
+
+
+def configure(args: argparse.Namespace) -> TrainConfig:
+    """The settings of the command line. Raises Refused with all that is wrong with them."""
+    name = args.data or ("csv" if args.csv else None)
+    if name is None:
+        what = "A network needs data to train on."
+        raise Refused(Diagnostic("data/missing", what, "Give --data NAME or --csv FILE."))
+    settings = {key: getattr(args, key) for key in SHORTCUTS if getattr(args, key) is not None}
+    options, turned = {"target": args.target} if args.target else {}, {}
+    for key, value in map(pair, args.set):
+        if key in SETTING_NAMES:
+            settings[key] = value
+        elif knobs.knob(key):
+            turned[key] = value
+        elif key in data_options(name):
+            options[key] = value
+        else:
+            known = [*SETTING_NAMES, *knobs.BY_NAME, "dropout", *data_options(name)]
+            raise Refused(Diagnostic("config/unknown", f"There is no setting {key!r}.", suggest(key, known), field=key))
+    return TrainConfig.from_json({**settings, "data": {"name": name, "options": options}, "knobs": turned})
+
+
+def pair(text: str) -> tuple[str, Any]:
+    """``key=value``; the value is read as JSON where it is JSON (0.1, true), else as a word."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        what = f"--set needs key=value; it gets {text!r}."
+        raise Refused(Diagnostic("config/set", what, "Write for example --set lr=0.1."))
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def data_options(name: str) -> list[str]:
+    spec = data.BY_NAME.get(name)
+    return [*(p.name for p in spec.options), *spec.text_options] if spec else []
+
+
+def ready(graph: Graph, config: TrainConfig, csv: bytes | None) -> bool:
+    """Tells what speaks against the run; True if nothing forbids it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if csv is not None:
+            (Path(folder) / "data.csv").write_bytes(csv)
+        found = preflight(graph, config, data.load(config.data, config.seed, Path(folder)))
+    tell(found)
+    return not any(d.severity == "error" for d in found)
+
+
+def create(args: argparse.Namespace, graph: Graph, config: TrainConfig, csv: bytes | None) -> RunFolder:
+    title = Path(args.net).stem
+    if args.out:
+        return RunFolder.create_at(args.out, graph, config, title=title, csv=csv)
+    return RunFolder.create(home(), graph, config, title=title, csv=csv)
+
+
+def read_network(net: str) -> Graph:
+    if net == "-":
+        return document.loads(sys.stdin.buffer.read(document.MAX_BYTES + 1))
+    with open(net, "rb") as file:
+        return document.loads(file.read(document.MAX_BYTES + 1))
+
+
+class Meter:
+    """Hears every event: keeps the newest numbers and draws a progress bar where a terminal shows it."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.draws = steps, sys.stderr.isatty()
+        self.measured: dict[str, float | None] = dict.fromkeys(MEASURES)
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.kind == "point":
+                self.measured |= {k: event.body[k] for k in MEASURES if event.body.get(k) is not None}
+                if self.draws:
+                    sys.stderr.write(f"\r{self.line(event)}\x1b[K")
+            elif event.kind == "state" and self.draws and event.step:
+                sys.stderr.write("\n")
+
+    def line(self, event: Event) -> str:
+        done = "█" * (BAR * event.step // self.steps)
+        losses = "  ".join(f"{name} {shown(self.measured[f'{name}_loss'])}" for name in ("train", "val"))
+        speed = event.body.get("steps_per_s") or 0
+        return f"{done:░<{BAR}} {event.step}/{self.steps}  loss: {losses}  {speed:,.0f} steps/s"
+
+
+def report(body: dict[str, Any], reason: str) -> list[str]:
+    lines = [f"{key + ':':14}{shown(value)}" for key, value in body.items()]
+    return [*lines, f"{'reason:':14}{reason}"] if reason else lines
+
+
+def shown(value: object) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def on_interrupt(inbox: Inbox) -> Callable[[], bool]:
+    """The first Ctrl-C stops the run with a checkpoint, the second ends Python. The result says whether one came."""
+    came: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        inbox.put({"do": "stop"})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, stop)
+    return lambda: bool(came)
+
+
+def tell(diagnostics: Iterable[Diagnostic]) -> None:
+    for d in diagnostics:
+        print(f"{d.severity}: {d.node + ': ' if d.node else ''}{d.text} [{d.code}]", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("python -m engine", description="Train a network drawn with Layerloom.")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("data", help="list the data sets")
+    go = commands.add_parser("train", help="train a network and print its final metrics")
+    go.add_argument("net", metavar="NET.json", help="a network document; - reads standard input")
+    go.add_argument("--data", metavar="NAME", help="a data set (see: python -m engine data)")
+    go.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own")
+    go.add_argument("--target", metavar="COL", help="the column of the table to predict")
+    go.add_argument("--steps", type=int, metavar="N", help="how many batches to train on")
+    go.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same run")
+    go.add_argument("--device", metavar="auto|cpu|cuda|mps", help="where to compute")
+    go.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="any setting, knob (such as lr or dropout) or option of the data set; may be repeated",
+    )
+    go.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in the workspace)")
+    go.add_argument("--json", action="store_true", help="print the final metrics as JSON")
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())
