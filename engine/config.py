@@ -17,7 +17,7 @@ SETTINGS: tuple[Param, ...] = (
           help="The rule that turns gradients into steps."),
     Param("schedule", "choice", "constant", choices=("constant", "step", "cosine", "warmup", "warmup_cosine"),
           label="Learning-rate schedule", help="How the learning rate changes over the run."),
-    Param("steps", "int", 2000, 1, 10_000_000, label="Steps", log=True, help="How many batches to train on."),
+    Param("steps", "int", 10_000, 1, 10_000_000, label="Steps", log=True, help="How many batches to train on."),
     Param("seed", "int", 0, 0, 2**31 - 1, label="Seed", help="The same seed gives the same run."),
     Param("device", "choice", "auto", choices=("auto", "cpu", "cuda", "mps"), label="Device",
           help="'auto' takes an accelerator if there is one."),
@@ -45,7 +45,7 @@ class TrainConfig:
     loss: str = "auto"
     optimizer: str = "adam"
     schedule: str = "constant"
-    steps: int = 2000
+    steps: int = 10_000
     seed: int = 0
     device: str = "auto"
     early_stopping: bool = False

@@ -59,6 +59,6 @@ def change(values: dict[str, float], name: str, value: object) -> tuple[dict[str
                                   f"Use one of {', '.join(sorted(values))}.", field=name)
     if problem := param.check(value):
         return values, problem
-    new = int(value) if param.kind == "int" else float(value)  # type: ignore[call-overload]
+    new = int(value) if param.kind == "int" else float(value)  # type: ignore[arg-type, call-overload]
     names = [n for n in values if n.startswith(DROPOUT)] if name == "dropout" else [name]
     return values | dict.fromkeys(names, new), None

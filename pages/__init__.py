@@ -1,0 +1,1 @@
+"""The face: Streamlit pages and components. Never imports torch."""

@@ -1,0 +1,100 @@
+"""Design: draw the network, see what follows from it, take the PyTorch source away."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from builder import document, templates
+from builder.diagnostic import Refused
+from builder.infer import Inference, infer
+from builder.source import source
+from pages import session
+from pages.canvas import Doc, canvas, fix_for, notes, sync
+from pages.forms import tell
+from pages.inspector import inspector
+
+KEY = "net"
+
+
+@st.fragment
+def editor() -> None:
+    doc = sync(session.doc(), KEY)
+    inference = infer(doc.graph)
+    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    left, right = st.columns([4, 1.2])
+    with left:  # first, so that the browser has the new shapes before the rest is built
+        canvas(
+            doc, key=KEY, notes=notes(inference), height=620, on_fix=lambda node, code: fix(doc, inference, node, code)
+        )
+    with bar:
+        toolbar(doc, inference)
+    with right:
+        inspector(doc, inference)
+    code(inference, doc)
+    session.save()
+    st.query_params["net"] = session.net_id()
+
+
+def fix(doc: Doc, inference: Inference, node: str, code: str) -> None:
+    if cure := fix_for(inference.diagnostics, node, code):
+        doc.command(cure.edits)
+
+
+def toolbar(doc: Doc, inference: Inference) -> None:
+    with st.popover("Templates", icon=":material/dashboard:"):
+        for template in templates.TEMPLATES:
+            st.button(
+                template.title,
+                key=f"template.{template.name}",
+                help=template.about,
+                width="stretch",
+                on_click=use_template,
+                args=(template,),
+            )
+    with st.popover("Open", icon=":material/folder_open:"):
+        st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
+    st.download_button(
+        "Save",
+        document.dumps(doc.graph),
+        "network.json",
+        "application/json",
+        icon=":material/save:",
+        on_click="ignore",
+        help="Downloads the drawing as a file. It is also kept here, under this page's address.",
+    )
+    if session.can_undo_replace():
+        st.button("Bring back the last network", icon=":material/undo:", on_click=session.undo_replace)
+    if st.button("Train this network", type="primary", icon=":material/play_arrow:"):
+        st.switch_page("train.py")
+    if problem := st.session_state.pop("open.problem", None):
+        for d in problem.diagnostics[:5]:
+            tell(d)
+
+
+def use_template(template: templates.Template) -> None:
+    session.replace(templates.load(template.name))
+    st.session_state.dataset = template.dataset
+
+
+def open_file() -> None:
+    upload = st.session_state.open
+    if upload is not None:
+        try:
+            session.replace(document.loads(upload.getvalue()))
+        except Refused as problem:
+            st.session_state["open.problem"] = problem
+
+
+def code(inference: Inference, doc: Doc) -> None:
+    with st.expander("PyTorch source of this drawing", icon=":material/code:"):
+        if not inference.ok:
+            st.info("The source appears here once the network is whole. The red layers say what is missing.")
+            return
+        text = source(doc.graph)
+        st.download_button(
+            "Download model.py", text, "model.py", "text/x-python", icon=":material/download:", on_click="ignore"
+        )
+        st.code(text, language="python", line_numbers=True)
+
+
+editor()

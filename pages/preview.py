@@ -1,0 +1,71 @@
+"""Pictures of a data set, before anything is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from engine.data import Preview
+from pages.forms import escape
+
+TRAIN, HELD_OUT = "#0072B2", "#D55E00"  # Okabe-Ito blue and vermillion: told apart by every eye
+COLUMNS = 8
+
+
+def draw(look: Preview) -> None:
+    {"points2d": _plane, "curve": _curve, "table": _table, "image": _images, "series": _series}[look.kind](look)
+    if look.counts:
+        st.caption(" · ".join(f"{escape(name)}: {n:,}" for name, n in list(look.counts.items())[:12]))
+    if look.missing:
+        st.caption("Missing values: " + ", ".join(f"{escape(name)} {n:,}" for name, n in look.missing.items()))
+    for note in look.notes:
+        st.caption(escape(note))
+
+
+def _plane(look: Preview) -> None:
+    figure = go.Figure()
+    for held_out, symbol, name in ((False, "circle", "to train"), (True, "diamond-open", "to validate")):
+        points = [p for p in look.points if p.held_out == held_out]
+        marker = {"symbol": symbol, "size": 6, "color": [p.value for p in points], "colorscale": "Cividis"}
+        figure.add_scatter(x=[p.x for p in points], y=[p.y for p in points], mode="markers", name=name, marker=marker)
+    figure.update_yaxes(scaleanchor="x")
+    _show(figure, 320)
+
+
+def _curve(look: Preview) -> None:
+    figure = go.Figure()
+    for held_out, color, name in ((False, TRAIN, "to train"), (True, HELD_OUT, "to validate")):
+        points = [p for p in look.points if p.held_out == held_out]
+        figure.add_scatter(
+            x=[p.x for p in points], y=[p.y for p in points], mode="markers", name=name, marker={"color": color}
+        )
+    _show(figure, 260)
+
+
+def _series(look: Preview) -> None:
+    figure, cut = go.Figure(), look.series_cut
+    figure.add_scatter(x=list(range(cut)), y=look.series[:cut], name="to train", line={"color": TRAIN})
+    figure.add_scatter(
+        x=list(range(cut, len(look.series))), y=look.series[cut:], name="to validate", line={"color": HELD_OUT}
+    )
+    _show(figure, 260)
+
+
+def _table(look: Preview) -> None:
+    st.dataframe(pd.DataFrame(list(look.rows), columns=list(look.columns)), hide_index=True)
+
+
+def _images(look: Preview) -> None:
+    """One picture of all samples: ink on paper, in rows of eight."""
+    pictures = [np.pad(image, 1, constant_values=0) for _, image in look.images]
+    rows = [np.hstack(pictures[i : i + COLUMNS]) for i in range(0, len(pictures) - len(pictures) % COLUMNS, COLUMNS)]
+    st.image(
+        255 - np.vstack(rows), width=320, caption=" ".join(label for label, _ in look.images[: len(rows) * COLUMNS])
+    )
+
+
+def _show(figure: go.Figure, height: int) -> None:
+    figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h"})
+    st.plotly_chart(figure, config={"displayModeBar": False})

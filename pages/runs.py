@@ -1,0 +1,77 @@
+"""Runs: every training on this machine, with its state; open one, or put it in the bin."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from engine.home import home
+from engine.store import RunSummary, restore, runs, trash
+from pages.forms import escape
+
+ICONS = {
+    "running": ":material/play_circle:",
+    "paused": ":material/pause_circle:",
+    "queued": ":material/hourglass_top:",
+    "finished": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "failed": ":material/error:",
+    "interrupted": ":material/sync_problem:",
+    "starting": ":material/hourglass_top:",
+}
+SHOWN = 50
+
+
+@st.fragment(run_every=2.0)
+def listing() -> None:
+    found = runs(home())
+    if last := st.session_state.get("trashed"):
+        st.button("Undo delete", icon=":material/undo:", on_click=bring_back, args=(last,))
+    if not found:
+        st.info("No runs yet. Draw a network on the Design page, then press Train.", icon=":material/info:")
+    for run in found[:SHOWN]:
+        row(run)
+    if len(found) > SHOWN:
+        st.caption(f"{len(found) - SHOWN} older runs are kept on disk and not shown.")
+
+
+def row(run: RunSummary) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        title = f"{ICONS.get(run.state, '')} **{escape(run.title or run.dataset)}** · {run.state} · step {run.step:,}"
+        when = time.strftime("%d %b %H:%M", time.localtime(run.created))
+        st.markdown(f"{title}{figures(run)}  \n:small[{when} · {run.id}]", width="stretch")
+        if st.button("Open", key=f"open.{run.id}", help=f"Watch run {run.id}"):
+            st.session_state.run = run.id
+            st.switch_page("train.py", query_params={"run": run.id})
+        st.button(
+            "Delete",
+            key=f"delete.{run.id}",
+            on_click=put_away,
+            args=(run.id,),
+            icon=":material/delete:",
+            disabled=run.state in ("running", "paused", "starting", "queued"),
+            help="Can be undone.",
+        )
+
+
+def figures(run: RunSummary) -> str:
+    point = run.point or {}
+    loss, metric = point.get("val_loss"), point.get("val_metric")
+    return (
+        "" if loss is None else f" · validation loss {loss:.4g}" + ("" if metric is None else f", score {metric:.3g}")
+    )
+
+
+def put_away(run_id: str) -> None:
+    trash(home(), run_id)
+    st.session_state.trashed = run_id
+
+
+def bring_back(run_id: str) -> None:
+    restore(home(), run_id)
+    st.session_state.pop("trashed", None)
+
+
+st.title("Runs", anchor=False)
+listing()

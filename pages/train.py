@@ -1,0 +1,124 @@
+"""Train: choose data and settings, press Train, watch and steer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from builder.diagnostic import Diagnostic, Refused
+from builder.graph import Graph
+from builder.infer import infer
+from engine.data import preview
+from engine.executor import default_executor
+from engine.home import home
+from engine.knobs import initial
+from engine.preflight import preflight
+from engine.store import RunFolder
+from pages import session
+from pages.canvas import Doc, canvas, notes
+from pages.forms import tell
+from pages.inspector import problems
+from pages.live import live_panel
+from pages.settings import Choice, settings
+
+
+@st.fragment
+def body() -> None:
+    left, right = st.columns([1, 3.2], gap="medium")
+    run = attached()
+    with left:
+        button = st.container()
+        choice = settings()
+        choice = replace(choice, config=replace(choice.config, knobs=knobs()))
+        with button:
+            train_button(choice, checks(choice))
+    with right:
+        network(run)
+        labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
+        turned = live_panel(
+            run.id if run else None, key="live", points=points(choice), labels=labels, knobs=knobs()
+        ).knobs
+        st.session_state.knobs = turned or st.session_state.get("knobs", {})
+
+
+def knobs() -> dict[str, float]:
+    """The knobs as last turned, for the network drawn now: where the next run starts."""
+    start = initial(session.doc().graph)
+    return start | {name: value for name, value in st.session_state.get("knobs", {}).items() if name in start}
+
+
+def points(choice: Choice) -> list[tuple[float, float, float, bool]]:
+    """Two-dimensional data, for the picture of the decision boundary."""
+    if choice.data is None or choice.data.kind != "points2d":
+        return []
+    return [(p.x, p.y, p.value, p.held_out) for p in preview(choice.data).points]
+
+
+def attached() -> RunFolder | None:
+    """The run in the URL, or the one this session watched last."""
+    wanted = st.query_params.get("run") or st.session_state.get("run")
+    if not wanted:
+        return None
+    try:
+        run = RunFolder.open(home(), wanted)
+    except Refused as refused:
+        tell(refused.diagnostics[0])
+        st.query_params.pop("run", None)
+        st.session_state.pop("run", None)
+        return None
+    st.query_params["run"] = st.session_state.run = run.id
+    return run
+
+
+def checks(choice: Choice) -> tuple[Diagnostic, ...]:
+    if choice.data is None:
+        return ()
+    return preflight(session.doc().graph, choice.config, choice.data)
+
+
+def train_button(choice: Choice, found: tuple[Diagnostic, ...]) -> None:
+    stopped = choice.data is None or any(d.severity == "error" for d in found)
+    st.button(
+        "Train",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        on_click=start,
+        args=(choice,),
+        disabled=stopped,
+        help="Starts a new run of the network on the Design page.",
+    )
+    problems(session.doc(), found, "preflight")
+    if problem := st.session_state.pop("start.problem", None):
+        tell(problem)
+
+
+def start(choice: Choice) -> None:
+    try:
+        graph = session.doc().graph
+        run = RunFolder.create(
+            home(), graph, choice.config, owner=owner(), title=choice.config.data.name, csv=choice.csv
+        )
+        default_executor().start(run)
+    except Refused as refused:
+        st.session_state["start.problem"] = refused.diagnostics[0]
+        return
+    st.query_params["run"] = st.session_state.run = run.id
+
+
+def owner() -> str:
+    """Whose run it is, for a fair queue: one browser session."""
+    return session.net_id()
+
+
+def network(run: RunFolder | None) -> None:
+    """The run's own network, coloured live by its gradients; before the first run, the one drawn."""
+    graph: Graph = run.graph if run else session.doc().graph
+    view: Doc = st.session_state.setdefault("view", Doc())
+    if view.graph != graph:
+        view.load(graph)
+    canvas(view, key="view", notes=notes(infer(graph)), feed=run.id if run else None, readonly=True, height=260)
+
+
+body()
