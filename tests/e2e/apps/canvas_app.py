@@ -1,15 +1,16 @@
-"""A page with nothing but the canvas and a few buttons that act from Python. The test reads the drawing under "drawing"."""
+"""A page with nothing but the canvas, a few buttons that act from Python, and the drawing as Python knows it."""
 
 from __future__ import annotations
 
 import gc
 import json
+import random
 
 import streamlit as st
 
 from builder.diagnostic import Diagnostic
 from builder.document import to_json
-from builder.edit import AddNode, Connect, RemoveNode, SetParams
+from builder.edit import AddNode, Connect, Disconnect, RemoveNode, SetLabel, SetParams
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from pages.canvas import Doc, canvas, fix_for, notes, sync
@@ -53,7 +54,8 @@ DRAWINGS = {
     "empty": Graph(),
     "cnn": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("ReLU", {}), ("MaxPool2d", {}), ("Flatten", {}),
                  ("Linear", {"out_features": 10}), ("Output", {})),
-    "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("MaxPool2d", {"kernel_size": 40}), ("ReLU", {}), ("Output", {})),
+    "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("MaxPool2d", {"kernel_size": 40}), ("ReLU", {}),
+                    ("Output", {})),
     "fifty": residual(50),
     "ten": residual(9),
 }  # fmt: skip
@@ -74,6 +76,26 @@ def prolong() -> None:
     doc.command([AddNode(node), Connect(Edge(wire.source, node.id)), Connect(Edge(node.id, "output_1"))])
 
 
+def several(n: int = 12) -> None:
+    """Random edits, a command each: the browser must come to the same drawing as Python."""
+    draw = random.Random(len(doc.graph.nodes))
+    for _ in range(n):
+        ids = [node.id for node in doc.graph.nodes]
+        a, b = draw.sample(ids, 2)
+        new = Node(doc.graph.fresh_id("Add"), "Add", position=(draw.uniform(0, 900), draw.uniform(600, 900)))
+        wires = [e for e in doc.graph.edges if e.source != "input_1"]
+        edit = draw.choice(
+            [
+                AddNode(new),
+                SetLabel(a, f"was {b}"),
+                SetParams("conv2d_1", {"stride": draw.randint(1, 2)}),
+                Connect(Edge(a, "output_1")),
+                Disconnect(draw.choice(wires)) if wires else AddNode(new),
+            ]
+        )
+        doc.command([edit])
+
+
 def cure(node: str, code: str) -> None:
     if fix := fix_for(infer(doc.graph).diagnostics, node, code):
         doc.command(fix.edits)
@@ -92,6 +114,7 @@ def editor() -> None:
     st.button("Remove conv", on_click=lambda: doc.command([RemoveNode("conv2d_1")]))
     st.button("Arrange", on_click=lambda: doc.ask("layout"))
     st.button("Pick conv", on_click=lambda: doc.ask("select", "conv2d_1"))
+    st.button("Several", on_click=several)
     st.button("Load broken", on_click=lambda: doc.load(DRAWINGS["broken"]))
     st.text_input("Elsewhere")
     st.code(json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev}), language=None)

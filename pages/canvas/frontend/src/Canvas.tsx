@@ -13,7 +13,8 @@ import { Toolbar } from "./Toolbar";
 
 const nodeTypes = { layer: LayerNode };
 const edgeTypes = { tensor: TensorEdge };
-const NARROW = 620; // px; style.css turns the palette into a drawer below it
+const FRAME = { top: "64px", left: "24px", right: "24px", bottom: "24px" } as const; // the toolbar stands on top
+const READABLE = 0.4, CLOSE = 0.65; // zoom
 const spoken = {
   "node.a11yDescription.default": "Press Enter to select, C to connect, Delete to remove, arrow keys to move.",
   "node.a11yDescription.keyboardDisabled": "Press Enter to select.",
@@ -106,9 +107,14 @@ function useView(root: React.RefObject<HTMLDivElement | null>) {
   const flow = useReactFlow<FNode, FEdge>();
   const fit = useCallback(() => {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const narrow = (root.current?.clientWidth ?? NARROW) < NARROW;
-    void flow.fitView({ padding: 0.12, maxZoom: 1.15, minZoom: narrow ? 0.4 : 0.1, duration: calm ? 0 : 200 });
-  }, [flow, root]);
+    void flow.fitView({ padding: FRAME, maxZoom: 1.15, duration: calm ? 0 : 200 });
+  }, [flow]);
+  /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. */
+  const open = useCallback(() => {
+    const all = flow.getNodesBounds(doc.st.nodes), box = root.current!.querySelector(".react-flow")!;
+    if (Math.min((box.clientWidth - 48) / all.width, (box.clientHeight - 88) / all.height) >= READABLE) return fit();
+    void flow.setViewport({ x: 20 - all.x * CLOSE, y: 72 - all.y * CLOSE, zoom: CLOSE });
+  }, [doc, fit, flow, root]);
   const layout = useCallback(() => {
     doc.place(arrange(doc.now, doc.st.dir));
     setTimeout(fit, 30);
@@ -117,7 +123,7 @@ function useView(root: React.RefObject<HTMLDivElement | null>) {
   useEffect(() => { doc.view = { fit, layout }; }, [doc, fit, layout]);
   const epoch = useDoc((s) => s.epoch), ready = useNodesInitialized();
   const fitted = useRef(""); // fit once per document, as soon as its nodes are measured
-  useEffect(() => { if (ready && fitted.current !== epoch) { fitted.current = epoch; fit(); } }, [ready, epoch, fit]);
+  useEffect(() => { if (ready && fitted.current !== epoch) { fitted.current = epoch; open(); } }, [ready, epoch, open]);
   return { fit, layout, turn };
 }
 

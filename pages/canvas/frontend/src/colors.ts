@@ -1,10 +1,11 @@
-// Colours that stay apart for the colour-blind (Okabe & Ito 2008): one per group of layers, and the live ramp.
+// Colours that stay apart for the colour-blind: one per group of layers (Okabe & Ito 2008, and two more), the live ramp.
 import type { Palette } from "./types";
 
-const OKABE_ITO = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#7f7f7f"];
+const GREY = "#7f7f7f";
+const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", GREY, "#882255", "#5b4bb5"];
 export function groupColor(palette: Palette, group: string | undefined): string {
   const i = palette.groups.indexOf(group ?? "");
-  return OKABE_ITO[i < 0 ? OKABE_ITO.length - 1 : i % OKABE_ITO.length];
+  return i < 0 ? GREY : GROUPS[i % GROUPS.length];
 }
 
 // Blue, grey, orange. 33 steps: more cannot be told apart, and an unchanged step touches no style.

@@ -8,7 +8,7 @@ export interface Net { nodes: FNode[]; edges: FEdge[] }
 export type Specs = Map<string, LayerSpec>;
 export interface Point { x: number; y: number }
 
-export const WIDTH = 176, HEIGHT = 78, GAP = 72; // of a node before it is measured, and between columns
+export const WIDTH = 176, HEIGHT = 78, GAP = 96; // of a node before it is measured, and between columns
 const MAX_PORTS = 32;
 
 export const portOf = (edge: FEdge) => Number(edge.targetHandle!.slice(2));

@@ -1,5 +1,5 @@
 import dagre from "@dagrejs/dagre";
-import { GAP, sizeOf, type FNode, type Net, type Point } from "./graph";
+import { GAP, HEIGHT, sizeOf, type FNode, type Net, type Point } from "./graph";
 
 type Places = Map<string, Point>;
 
@@ -13,7 +13,8 @@ export function arrange({ nodes, edges }: Net, dir: "LR" | "TB"): Places {
   dagre.layout(g);
   const at: Places = new Map(nodes.map((n) => {
     const p = g.node(n.id);
-    return [n.id, { x: Math.round(p.x - p.width / 2), y: Math.round(p.y - p.height / 2) }];
+    const up = dir === "LR" ? HEIGHT : p.height; // tops in line, so that wires between single ports are straight
+    return [n.id, { x: Math.round(p.x - p.width / 2), y: Math.round(p.y - up / 2) }];
   }));
   return dir === "LR" ? wrap(at, nodes) : at;
 }

@@ -63,7 +63,7 @@ function Inputs({ n, lr, spec }: { n: number; lr: boolean; spec: LayerSpec | und
   return Array.from({ length: n }, (_, i) => {
     const port = spec?.ports[Math.min(i, spec.ports.length - 1)];
     const name = !port ? `input ${i + 1}` : port.variadic ? `${port.name} ${i + 1}` : port.name;
-    const style = { [lr ? "top" : "left"]: `${((i + 1) / (n + 1)) * 100}%` };
+    const style = { [lr ? "top" : "left"]: lr && n === 1 ? undefined : `${((i + 1) / (n + 1)) * 100}%` };
     return <Handle key={i} id={`in${i}`} type="target" position={lr ? Position.Left : Position.Top} style={style} aria-label={name} title={name} />;
   });
 }
@@ -92,7 +92,7 @@ export const TensorEdge = memo(function TensorEdge(p: EdgeProps<FEdge>) {
   const lr = useDoc((s) => s.dir === "LR");
   const back = lr ? p.targetX < p.sourceX : p.targetY < p.sourceY; // to the next row of a wrapped layout
   const [path, x, y] = back ? getSmoothStepPath({ ...p, borderRadius: 12, offset: 24 }) : getBezierPath(p);
-  const room = lr ? Math.abs(p.targetX - p.sourceX) > 50 : Math.abs(p.targetY - p.sourceY) > 24;
+  const room = lr ? Math.abs(p.targetX - p.sourceX) > 6.2 * (label?.length ?? 0) + 24 : Math.abs(p.targetY - p.sourceY) > 24;
   const ref = useCallback((el: SVGGElement | null) => live.wire(id, el && { el, source, target }), [id, source, target, live]);
   return (
     <g ref={ref} className="tensor">
