@@ -10,12 +10,13 @@ from typing import Any
 
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
+from builder.drawing import Catalog, Drawing, Found
 from builder.edit import SetParams, apply
 from builder.fixes import resolve
 from builder.graph import Graph, Node
 from builder.params import check_all, nearest, number, shown
 from builder.spec import MAX_DIM, MAX_NUMEL, Inputs, LayerSpec, Param, Shape, TensorSpec
-from builder.validate import Catalog, Drawing, Found, structure
+from builder.validate import structure
 
 CHECKED_NODES = 2_000  # fixes are tried out as long as this many nodes have not been inferred for it
 Key = tuple[str, str, str | None, str | None]

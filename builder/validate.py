@@ -3,75 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import networkx as nx
 
 from builder.diagnostic import Diagnostic, Fix, suggest
 from builder.edit import AddNode, Connect, Disconnect, RemoveNode
-from builder.fixes import GAP, behind, in_front, join, name
-from builder.graph import Edge, Graph, Node
+from builder.fixes import GAP, behind, in_front, join, without
+from builder.graph import Edge, Node
 from builder.params import shown
 from builder.spec import LayerSpec
-
-Catalog = Mapping[str, LayerSpec]
-
-
-class Found(NamedTuple):
-    """A problem, and the cures that come into question; infer.py keeps the first that works."""
-
-    diagnostic: Diagnostic
-    fixes: tuple[Fix, ...] = ()
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A graph with what the rules ask of it again and again."""
-
-    graph: Graph
-    catalog: Catalog
-
-    @cached_property
-    def known(self) -> dict[str, LayerSpec]:
-        """The LayerSpec of every node whose type exists."""
-        return {n.id: self.catalog[n.type] for n in self.graph.nodes if n.type in self.catalog}
-
-    @cached_property
-    def sources(self) -> list[str]:
-        return [id for id, spec in self.known.items() if not spec.ports]
-
-    @cached_property
-    def sinks(self) -> list[str]:
-        return [id for id, spec in self.known.items() if not spec.outputs]
-
-    @cached_property
-    def loose(self) -> list[str]:
-        """Nodes that give something which nothing takes."""
-        return [id for id, spec in self.known.items() if spec.outputs and not self.graph.outputs(id)]
-
-    @cached_property
-    def unfed(self) -> list[str]:
-        """Nodes that need something and get nothing at all."""
-        return [id for id, spec in self.known.items() if spec.ports and not self.graph.inputs(id)]
-
-    @cached_property
-    def circles(self) -> list[list[str]]:
-        """One shortest cycle per strongly connected part, each from its first-drawn node on."""
-        place = {n.id: i for i, n in enumerate(self.graph.nodes)}
-        g = self.graph.nx
-        parts = [p for p in nx.strongly_connected_components(g) if len(p) > 1 or g.has_edge(*(tuple(p) * 2))]
-        return [_shortest_cycle(g.subgraph(p), min(p, key=place.__getitem__)) for p in parts]
-
-    @cached_property
-    def behind_circles(self) -> set[str]:
-        """Every node on a cycle or after one."""
-        return _reached([circle[0] for circle in self.circles], self.graph.nx.successors)
-
-    def name(self, id: str) -> str:
-        return name(self.graph, id)
 
 
 def structure(drawing: Drawing) -> list[Found]:
@@ -111,11 +52,11 @@ def ends(d: Drawing) -> Iterator[Found]:
     if not d.graph.nodes:
         return
     if not d.sources:
-        fixes = tuple(in_front(d.graph, "Input", id, 0) for id in d.unfed if len(d.unfed) == 1)
+        fixes = tuple(in_front(d.graph, "Input", id, 0) for id in d.unfed[:1] if len(d.unfed) == 1)
         what = "The network has no Input, so no data can enter it."
         yield Found(Diagnostic("graph/no-input", what, "Add an Input and connect it to the first layer."), fixes)
     if not d.sinks:
-        fixes = tuple(behind(d.graph, "Output", id) for id in d.loose if len(d.loose) == 1)
+        fixes = tuple(behind(d.graph, "Output", id) for id in d.tip)
         what = "The network has no Output, so nothing can be learned from it."
         yield Found(Diagnostic("graph/no-output", what, "Add an Output and connect the last layer to it."), fixes)
 
@@ -179,7 +120,7 @@ def cycles(d: Drawing) -> Iterator[Found]:
             fix
             for e in last_drawn
             for fix in (
-                *(join(d.graph, tip, e.target, e.port) for tip in d.loose if len(d.loose) == 1),
+                *(join(d.graph, tip, e.target, e.port) for tip in d.tip),
                 Fix(f"Remove {d.name(e.source)} → {d.name(e.target)}", (Disconnect(e),)),
             )
         ]
@@ -187,13 +128,12 @@ def cycles(d: Drawing) -> Iterator[Found]:
 
 
 def unreachable(d: Drawing) -> Iterator[Found]:
-    """Layers that get nothing at all; what hangs on them is named, and stays silent itself."""
-    fed = _reached(d.sources, d.graph.nx.successors)
+    """Layers that get nothing at all; what hangs on them is mentioned, and stays silent itself."""
+    fed = reached(d.sources, d.graph.nx.successors)
     for id in d.unfed:
-        behind_it = _reached([id], d.graph.nx.successors) - fed - {id}
-        tail = f", nor {_count(len(behind_it), 'layer')} after it" if behind_it else ""
-        what = f"No data reaches {d.name(id)}{tail}."
-        fixes = tuple(join(d.graph, tip, id, 0) for tip in d.loose if len(d.loose) == 1 and tip != id)
+        starving = any(e.target not in fed for e in d.graph.outputs(id))
+        what = f"No data reaches {d.name(id)}{', nor what comes after it' if starving else ''}."
+        fixes = tuple(join(d.graph, tip, id, 0) for tip in d.tip if tip != id)
         if not d.graph.outputs(id):
             fixes = (*fixes, Fix(f"Remove {d.name(id)}", (RemoveNode(id),)))
         yield Found(Diagnostic("graph/unreachable", what, "Connect a layer to its input, or remove it.", id), fixes)
@@ -212,27 +152,27 @@ def missing_ports(d: Drawing) -> Iterator[Found]:
         else:
             names = ", ".join(spec.port_name(p) for p in free)
             what = f"{d.name(id)} needs {len(spec.ports)} inputs; nothing is connected to {names}."
-        fixes = [join(d.graph, tip, id, free[0]) for tip in d.loose if len(d.loose) == 1 and tip != id]
+        fixes = [join(d.graph, tip, id, free[0]) for tip in d.tip if tip != id]
         if spec.ports[0].variadic:
-            past = tuple(Connect(Edge(edges[0].source, e.target, e.port)) for e in d.graph.outputs(id))
-            fixes.append(Fix(f"Remove {d.name(id)} and connect past it", (RemoveNode(id), *past)))
+            fixes.append(Fix(f"Remove {d.name(id)} and connect past it", without(d.graph, id)))
         yield Found(Diagnostic("graph/missing-port", what, "Connect a layer to it.", id), tuple(fixes))
 
 
 def dead_ends(d: Drawing) -> Iterator[Found]:
     """A warning at the end of each branch that leads to no Output."""
     if not d.sinks:
-        return
+        return  # then everything is one, and the missing Output says so
     g = d.graph.nx
-    alive = _reached(d.sinks, g.predecessors)
+    alive = reached(d.sinks, g.predecessors)
+    unfed = set(d.unfed)
+    waiting = [id for id in d.sinks if id in unfed]
     for tip in d.loose:
-        if tip in alive or tip in d.unfed:
+        if tip in alive or tip in unfed:
             continue
         branch = _only_for(g, tip)
         others = f" and {_count(len(branch) - 1, 'layer')} before it" if len(branch) > 1 else ""
         verb = "lead" if others else "leads"
         what = f"{d.name(tip)}{others} {verb} to no Output and will not be trained."
-        waiting = [id for id in d.sinks if id in d.unfed]
         fixes = [join(d.graph, tip, id, 0) for id in waiting if len(waiting) == 1]
         fixes.append(Fix(f"Remove {d.name(tip)}{others}", tuple(RemoveNode(id) for id in branch)))
         cure = "Connect it to a layer that leads to the Output, or remove it."
@@ -251,20 +191,6 @@ RULES: tuple[Callable[[Drawing], Iterator[Found]], ...] = (
     missing_ports,
     dead_ends,
 )
-
-
-def _reached(starts: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
-    found, waiting = set(starts), list(starts)
-    while waiting:
-        new = [n for n in following(waiting.pop()) if n not in found]
-        found.update(new)
-        waiting += new
-    return found
-
-
-def _shortest_cycle(g: nx.MultiDiGraph, start: str) -> list[str]:
-    paths = (nx.shortest_path(g, after, start) for after in g.successors(start))
-    return [start, *min(paths, key=len)[:-1]]
 
 
 def _only_for(g: nx.MultiDiGraph, tip: str) -> list[str]:
