@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from builder.diagnostic import Fix
-from builder.edit import AddNode, Connect, Edit, SetParams, apply
+from builder.edit import AddNode, Connect, Edit, RemoveNode, SetParams, apply
 from builder.graph import Edge, Graph, Node
 
 GAP = 220.0  # canvas pixels from one layer to the next
@@ -30,6 +30,8 @@ def resolve(graph: Graph, node: str, fix: Fix) -> Fix:
                 new: tuple[Edit, ...] = (SetParams(node, edit.params),)
             case AddNode(node=Node(id="")):
                 new = before(now, node, _port(following), edit.node)
+            case RemoveNode(id=""):
+                new = without(now, node)
             case Connect(edge=Edge(source="", target="")):
                 new = ()
             case _:
@@ -45,6 +47,12 @@ def before(graph: Graph, target: str, index: int, layer: Node) -> tuple[Edit, ..
     (x0, y0), (x1, y1) = graph.by_id[edge.source].position, graph.by_id[target].position
     new = replace(layer, id=graph.fresh_id(layer.type), position=((x0 + x1) / 2, (y0 + y1) / 2))
     return AddNode(new), Connect(Edge(edge.source, new.id)), Connect(Edge(new.id, target, edge.port))
+
+
+def without(graph: Graph, node: str) -> tuple[Edit, ...]:
+    """Removes ``node`` and connects what feeds its first input to what it feeds."""
+    source = graph.inputs(node)[0].source
+    return RemoveNode(node), *(Connect(Edge(source, e.target, e.port)) for e in graph.outputs(node))
 
 
 def in_front(graph: Graph, type_: str, target: str, port: int) -> Fix:

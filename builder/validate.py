@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import networkx as nx
 
 from builder.diagnostic import Diagnostic, Fix, suggest
+from builder.drawing import Drawing, Found, reached
 from builder.edit import AddNode, Connect, Disconnect, RemoveNode
 from builder.fixes import GAP, behind, in_front, join, without
 from builder.graph import Edge, Node
