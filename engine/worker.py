@@ -31,7 +31,7 @@ from engine.log import Log, told
 from engine.loop import Training
 from engine.store import RunFolder
 
-FLUSH_SECONDS = 0.05  # facts are written together, at most this late
+FLUSH_SECONDS = 0.03  # facts are written together, at most this late
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
 
