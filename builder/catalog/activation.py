@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from builder.catalog.rules import changed, needs_axis, needs_float
-from builder.diagnostic import Diagnostic
+from builder.diagnostic import Diagnostic, Fix
+from builder.edit import RemoveNode
 from builder.spec import Inputs, LayerSpec, Param, Params, TensorSpec, call
 
 SLOPE = Param(
@@ -35,8 +36,9 @@ def _softmax_advice(_p: Params, _xs: Inputs, readers: tuple[str, ...]) -> Diagno
     return Diagnostic(
         "train/softmax-before-output",
         "The loss for classes applies softmax itself, so with this layer it is applied twice and training is slow.",
-        "Connect the layer before it to the Output; the predicted class stays the same.",
+        "Leave this Softmax out; the predicted class stays the same.",
         severity="warning",
+        fix=Fix("Leave this Softmax out", (RemoveNode(""),)),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import reduce
 
-from builder.catalog.rules import axis, needs_axis, put, times
-from builder.diagnostic import Diagnostic
+from builder.catalog.rules import axis, insert, needs_axis, put, times
+from builder.diagnostic import Diagnostic, Fix
 from builder.spec import AllIn, Call, In, Inputs, LayerSpec, Param, Params, Port, TensorSpec, call
 
 BRANCHES = (Port("inputs", variadic=True),)
@@ -30,22 +30,26 @@ def _add(_p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
     if problem := _needs_one_type("Add", xs):
         return problem
     first = xs[0]
-    odd = next((x for x in xs[1:] if x.shape != first.shape), None)
+    odd = next((port for port, x in enumerate(xs) if x.shape != first.shape), None)
     if odd is None:
         return first
-    return Diagnostic(
-        "shape/add-unequal",
-        f"Add needs inputs of one shape, but gets {_listed(xs)}.",
-        _cure_of_add(first, odd),
-    )
+    what = f"Add needs inputs of one shape, but gets {_listed(xs)}."
+    cure = "Bring the branches to one shape first, or use Concat."
+    fix = _projection(first, xs[odd], odd)
+    return Diagnostic("shape/add-unequal", what, f"{fix.label}, or use Concat." if fix else cure, fix=fix)
 
 
-def _cure_of_add(first: TensorSpec, odd: TensorSpec) -> str:
+def _projection(first: TensorSpec, odd: TensorSpec, port: int) -> Fix | None:
+    """The layer that brings ``odd`` to the shape of ``first``, as in the paper on residual networks (option B)."""
+    channels = first.shape[0]
     if len(first.shape) == len(odd.shape) == 3 and first.shape[1:] == odd.shape[1:]:
-        return f"Put a Conv2d with kernel 1 and {first.shape[0]} filters on the branch of {odd}, or use Concat."
-    if len(first.shape) == len(odd.shape) == 1:
-        return f"Put a Linear with {first.shape[0]} outputs on the branch of {odd}, or use Concat."
-    return "Bring the branches to one shape first."
+        label = f"Put a Conv2d with kernel 1 and {channels} filters on the branch of {odd}"
+        return insert(label, "Conv2d", port, out_channels=channels, kernel_size=1)
+    if len(first.shape) == len(odd.shape) and first.shape[:-1] == odd.shape[:-1]:
+        outputs = first.shape[-1]
+        label = f"Put a Linear with {outputs} outputs on the branch of {odd}"
+        return insert(label, "Linear", port, out_features=outputs)
+    return None
 
 
 def _concat(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
@@ -54,7 +58,9 @@ def _concat(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
         return problem
     if len(ranks) > 1:
         what = f"Concat needs inputs with as many axes as each other, but gets {_listed(xs)}."
-        return Diagnostic("shape/concat-unequal", what, "Put a Flatten on the branch with more axes.")
+        port, most = max(enumerate(xs), key=lambda item: len(item[1].shape))
+        told = f"Put a Flatten on the branch of {most}"
+        return Diagnostic("shape/concat-unequal", what, f"{told}.", fix=insert(told, "Flatten", port))
     if problem := needs_axis("Concat", p["dim"], first):
         return problem
     at = axis(p["dim"], len(first.shape)) or 0

@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from builder.diagnostic import Diagnostic, Fix
-from builder.edit import AddNode, SetParams
-from builder.graph import Node
+from builder.edit import AddNode, Connect, SetParams
+from builder.graph import Edge, Node
 from builder.spec import Param, Params, Shape, TensorSpec
 
 IMAGE = ("channel", "height", "width")
@@ -24,8 +24,9 @@ def changed(params: Params, among: tuple[Param, ...]) -> dict[str, Any]:
     return {p.name: params[p.name] for p in among if params[p.name] != p.default}
 
 
-def insert(label: str, type_: str, **params: Any) -> Fix:
-    return Fix(label, (AddNode(Node("", type_, params)),))
+def insert(label: str, type_: str, port: int = 0, **params: Any) -> Fix:
+    new = AddNode(Node("", type_, params))
+    return Fix(label, (new, Connect(Edge("", "", port))) if port else (new,))
 
 
 def put(label: str, **params: Any) -> Fix:
@@ -107,10 +108,11 @@ def needs_room(p: Params, x: TensorSpec) -> Diagnostic | None:
     place = f"a {times(sides)} input" if len(sides) == 2 else f"an input of length {sides[0]}"
     padded = f" with padding {p['padding']}" if p["padding"] else ""
     largest = (room - 1) // p.get("dilation", 1) + 1
+    or_less = f"{largest} or less" if largest > 1 else "1"
     return Diagnostic(
         "shape/kernel-too-large",
         f"{kernel}{dilated} does not fit {place}{padded}.",
-        f"Use a kernel of {largest} or less, or add padding.",
+        f"Use a kernel of {or_less}, or add padding.",
         field="kernel_size",
         fix=put(f"Set the kernel to {largest}", kernel_size=largest),
     )
@@ -123,6 +125,10 @@ def axis(dim: int, rank: int) -> int | None:
     return place if 0 <= place < rank else None
 
 
+def which_axis(rank: int) -> str:
+    return "Use axis 1, the only one." if rank == 1 else f"Use an axis from 1 to {rank}, or -1 for the last."
+
+
 def needs_axis(layer: str, dim: int, x: TensorSpec) -> Diagnostic | None:
     """``dim`` must be an axis of the example: along the batch the examples would mix."""
     rank = len(x.shape)
@@ -133,7 +139,7 @@ def needs_axis(layer: str, dim: int, x: TensorSpec) -> Diagnostic | None:
     return Diagnostic(
         "shape/no-such-axis",
         f"{layer} acts along one axis of the example, but axis {dim} {said}.",
-        f"Use an axis from 1 to {rank}, or -1 for the last.",
+        which_axis(rank),
         field="dim",
         fix=put("Use the last axis", dim=-1),
     )

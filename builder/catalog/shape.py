@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from builder.catalog.data import axes_of
-from builder.catalog.rules import axis, changed, put, times
+from builder.catalog.rules import axis, changed, put, times, which_axis
 from builder.diagnostic import Diagnostic
 from builder.spec import MAX_DIM, Call, In, Inputs, LayerSpec, Param, Params, Shape, TensorSpec, call
 
@@ -22,7 +22,7 @@ def _flatten(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
         return Diagnostic(
             "shape/no-such-axis",
             f"Flatten is to fold axis {p['start_dim']} to {p['end_dim']}, which N × {x} does not have in this order.",
-            f"Use axes from 1 to {rank}, or -1 for the last.",
+            which_axis(rank),
             field="start_dim" if first is None else "end_dim",
             fix=put("Fold all axes", start_dim=1, end_dim=-1),
         )
@@ -54,9 +54,10 @@ def _reshape(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
             fix=put("Fold all into one axis", shape=(x.numel,)),
         )
     wants = f"{math.prod(asked)} values" if -1 not in asked else f"a multiple of {-math.prod(asked)} values"
+    has = f"{x.numel} ({x})" if len(x.shape) > 1 else f"{x.numel}"
     return Diagnostic(
         "shape/reshape-wrong-size",
-        f"Reshape to {times(asked)} needs {wants}, but {x} holds {x.numel}.",
+        f"Reshape to {times(asked)} needs {wants}, but gets {has}.",
         f"Choose a shape whose product is {x.numel}, or write -1 for one axis.",
         field="shape",
         fix=put("Fold all into one axis", shape=(x.numel,)),

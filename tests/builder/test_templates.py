@@ -1,0 +1,81 @@
+"""Every template is a sound network that fits its data and can be read on the canvas."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+
+import builder.templates
+from builder.compile import compile_graph
+from builder.document import dumps
+from builder.graph import Graph
+from builder.infer import infer
+from builder.templates import BY_NAME, TEMPLATES, Template, load
+from tests.builder.layers import batch
+
+WIDTH, HEIGHT = 190, 110  # of a node on the canvas
+FITS = {  # data set: shape of an example, values that come out
+    "breast_cancer": ((30,), 2),
+    "digits": ((1, 8, 8), 10),
+    "iris": ((4,), 3),
+    "spiral": ((2,), 2),
+    "circle": ((2,), 2),
+    "sine": ((1,), 1),
+    "mnist": ((1, 28, 28), 10),
+    "sunspots": ((24, 1), 1),
+}
+each_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda t: t.name)
+
+
+def test_every_document_is_listed() -> None:
+    assert {p.stem for p in Path(builder.templates.__file__).parent.glob("*.json")} == set(BY_NAME)
+    assert len(BY_NAME) == len(TEMPLATES)
+
+
+@each_template
+def test_a_template_is_without_fault_and_fits_its_data(template: Template) -> None:
+    found = infer(load(template.name))
+    shape, values = FITS[template.dataset]
+    assert found.diagnostics == ()
+    assert [x.shape for x in found.inputs.values()] == [shape]
+    assert [x.shape for x in found.outputs.values()] == [(values,)]
+    assert template.about.endswith(".")
+
+
+@each_template
+def test_a_document_is_as_the_app_would_save_it(template: Template) -> None:
+    assert dumps(load(template.name)) == template.document.read_text(encoding="utf-8")
+
+
+@each_template
+def test_layers_do_not_overlap_on_the_canvas(template: Template) -> None:
+    places = [n.position for n in load(template.name).nodes]
+    close = [(a, b) for a, b in combinations(places, 2) if abs(a[0] - b[0]) < WIDTH and abs(a[1] - b[1]) < HEIGHT]
+    assert close == []
+
+
+def test_lenet_has_the_weights_of_the_paper_with_full_connections() -> None:
+    assert infer(load("lenet5")).params == 61_706
+
+
+def test_skips_carry_what_came_in_past_two_convolutions() -> None:
+    graph = load("residual_cnn")
+    for add, pool in (("add_1", "maxpool2d_1"), ("add_2", "maxpool2d_2")):
+        assert pool in [e.source for e in graph.inputs(add)]
+
+
+def gradient_norms(graph: Graph) -> list[float]:
+    net = compile_graph(graph, seed=0)
+    (x,) = infer(graph).inputs.values()
+    torch.nn.functional.cross_entropy(net(batch(x, 64)), torch.arange(64) % 2).backward()
+    return [p.grad.norm().item() for p in net.parameters() if p.dim() > 1 and p.grad is not None]
+
+
+def test_the_gradient_of_vanishing_vanishes_and_that_of_exploding_explodes() -> None:
+    vanishing, exploding, healthy = (gradient_norms(load(n)) for n in ("vanishing", "exploding", "spiral_mlp"))
+    assert vanishing[0] < 1e-6 * vanishing[-1]
+    assert exploding[0] > 1e3
+    assert healthy[0] > 0.01 * healthy[-1]
