@@ -41,7 +41,10 @@ def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
 
 
 def batch_size(config: TrainConfig) -> int:
-    return int(config.knobs.get("batch_size", BY_NAME["batch_size"].default))
+    """The default where the setting is no batch size, which preflight says in its own words."""
+    param = BY_NAME["batch_size"]
+    value = config.knobs.get("batch_size", param.default)
+    return int(param.default if param.check(value) else value)
 
 
 def per_example(inference: Inference) -> int:
@@ -77,11 +80,13 @@ def _free() -> int:
 
 
 def _container() -> int:
+    """What is left of the container's limit; pages of files that can be dropped count as free."""
     try:
         limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # no container, or "max"
         return 2**63
-    return max(0, limit - used)
+    return max(0, limit - used + int(stat.get("inactive_file", 0)))
 
 
 def said(nbytes: int) -> str:
