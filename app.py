@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from engine.executor import default_executor
+from pages.forms import tell_bug
 from pages.live.routes import ROUTES
 
 
@@ -23,4 +24,4 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     executor.close()
 
 
-app = st.App("pages/main.py", routes=ROUTES, lifespan=lifespan)
+app = st.App("pages/main.py", routes=ROUTES, lifespan=lifespan, on_script_error=tell_bug)

@@ -13,7 +13,7 @@ from pages.canvas import Doc, canvas, fix_for, notes, sync
 from pages.forms import tell
 from pages.inspector import inspector
 
-KEY = "net"
+KEY = "editor"
 
 
 @st.fragment
@@ -41,7 +41,7 @@ def fix(doc: Doc, inference: Inference, node: str, code: str) -> None:
 
 
 def toolbar(doc: Doc, inference: Inference) -> None:
-    with st.popover("Templates", icon=":material/dashboard:"):
+    with st.popover("Templates", icon=":material/dashboard:", key=f"templates.{doc.epoch}"):  # a new key closes it
         for template in templates.TEMPLATES:
             st.button(
                 template.title,
@@ -51,7 +51,7 @@ def toolbar(doc: Doc, inference: Inference) -> None:
                 on_click=use_template,
                 args=(template,),
             )
-    with st.popover("Open", icon=":material/folder_open:"):
+    with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):
         st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
     st.download_button(
         "Save",

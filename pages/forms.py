@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -89,6 +90,17 @@ def tell(problem: Diagnostic) -> None:
         st.error(body, icon=":material/error:")
     else:
         st.warning(body, icon=":material/info:")
+
+
+def tell_bug(error: Exception) -> bool:
+    """What a user reads when the app itself is at fault; the server's log has the rest."""
+    logging.getLogger("layerloom").error("A page failed", exc_info=error)
+    st.error(
+        "**Something in Layerloom itself went wrong.** Your network and your runs are safe on disk. Reload the page; "
+        "if it happens again, open another network, and tell whoever looks after this server.",
+        icon=":material/bug_report:",
+    )
+    return True
 
 
 def escape(text: str) -> str:

@@ -14,7 +14,7 @@ FRAME = """<style>
 </style>"""
 
 st.set_page_config(page_title="Layerloom", page_icon=ASSETS / "icon.svg", layout="wide")
-st.logo(ASSETS / "logo.svg", icon_image=ASSETS / "icon.svg")
+st.logo(ASSETS / "logo.svg", size="large")
 st.html(FRAME)
 st.navigation(
     [
