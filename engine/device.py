@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -38,14 +40,21 @@ def name(device: torch.device) -> str:
     return str(module.get_device_name(device)) if hasattr(module, "get_device_name") else device.type.upper()
 
 
-def settle() -> None:
-    """Sets this process up to train one small network beside others.
+@contextmanager
+def tuned() -> Iterator[None]:
+    """Within, torch is set up to train one small network beside others.
 
     One thread, since a second costs more in waiting than it gains on small layers and takes a core from the
     other runs. Denormals are flushed: an over-trained network is full of them and slows down by half.
     """
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def random_state(device: torch.device) -> dict[str, str]:

@@ -53,7 +53,6 @@ class Training:
         resume: Checkpoint | None = None,
         pace: Pace | None = None,
     ) -> None:
-        devices.settle()
         self.graph, self.config, self.data = graph, config, data
         self.device = devices.choose(config.device)
         self.loss = losses.choose(config.loss, data.task)
@@ -82,16 +81,17 @@ class Training:
     def run(self) -> Iterator[tuple[Event, ...]]:
         """Trains one batch per ``next`` and gives the events due. Ends after the last step or by early stopping,
         with a "finished" event; raises RunFault where it cannot go on: no finite numbers, or no memory."""
-        while self.step < self.config.steps and not self.over:
-            began = time.perf_counter()
-            try:
-                events = self._train_batch(began)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                raise self.inquest.out_of_memory(self.step + 1, self._inputs) from error
-            self.seconds += time.perf_counter() - began
-            yield events
+        with devices.tuned():
+            while self.step < self.config.steps and not self.over:
+                began = time.perf_counter()
+                try:
+                    events = self._train_batch(began)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    raise self.inquest.out_of_memory(self.step + 1, self._inputs) from error
+                self.seconds += time.perf_counter() - began
+                yield events
 
     def _train_batch(self, began: float) -> tuple[Event, ...]:
         """One step, from top to bottom. (Knobs are read afresh each time: a turned one is in effect from here on.)"""

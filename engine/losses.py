@@ -19,8 +19,8 @@ class Loss:
     """``compute(output, target, smoothing)`` gives a scalar; output is (batch, K).
 
     With ``indices`` the target is (batch,) class numbers, else (batch, K) numbers; classes are then one-hot.
-    ``smoothing`` is the share of each target that moves to the other classes. ``share(output)`` turns the
-    output for classes into shares in [0, 1], for pictures.
+    ``smoothing`` is the share of each target that moves to the other classes. ``share(output)`` says of (n, 2)
+    outputs for two classes how far each is believed, from 0 to 1 and ½ where they are equal; for pictures.
     """
 
     name: str
@@ -65,13 +65,15 @@ def softmax(output: Tensor) -> Tensor:
     return output.softmax(1)
 
 
-def normalised_sigmoid(output: Tensor) -> Tensor:
+def odds(output: Tensor) -> Tensor:
+    """σ(output) of one class against that of both."""
     share = output.sigmoid()
     return share / share.sum(1, keepdim=True).clamp_min(1e-12)
 
 
-def clipped(output: Tensor) -> Tensor:
-    return output.clamp(0, 1)
+def lead(output: Tensor) -> Tensor:
+    """½ plus half the lead of one output over the other: 1 and 0 for the targets 1 and 0 met exactly."""
+    return ((1 + (output - output.flip(1))) / 2).clamp(0, 1)
 
 
 CLASSES_ONLY = ("classification",)
@@ -79,10 +81,10 @@ LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss("cross_entropy", cross_entropy, softmax, indices=True, tasks=CLASSES_ONLY),
-        Loss("mse", mse, clipped),
-        Loss("mae", mae, clipped),
-        Loss("huber", huber, clipped),
-        Loss("bce", bce, normalised_sigmoid, tasks=CLASSES_ONLY),
+        Loss("mse", mse, lead),
+        Loss("mae", mae, lead),
+        Loss("huber", huber, lead),
+        Loss("bce", bce, odds, tasks=CLASSES_ONLY),
     )
 }
 

@@ -28,9 +28,9 @@ class ActivationHistogram(Quantity):
         low, high = np.minimum.reduceat(a.values, a.starts), np.maximum.reduceat(a.values, a.starts)
         usable = np.isfinite(low) & np.isfinite(high)
         width = np.where(usable & (high > low), (high.astype(np.float64) - low) / BINS, np.inf)
-        shift = np.where(usable, low, 0)
-        index = (a.values - np.repeat(shift, a.counts)) / np.repeat(width, a.counts)
-        index = np.clip(np.nan_to_num(index), 0, BINS - 1).astype(np.intp)  # the largest value belongs to the last bin
+        values = a.values if usable.all() else np.where(np.repeat(usable, a.counts), a.values, 0)
+        index = (values - np.repeat(np.where(usable, low, 0), a.counts)) / np.repeat(width, a.counts)
+        index = np.minimum(index, BINS - 1).astype(np.intp)  # the largest value belongs to the last bin
         index += np.repeat(np.arange(len(a.nodes)) * BINS, a.counts)
         counts = np.bincount(index, minlength=len(a.nodes) * BINS).reshape(-1, BINS)
         return [

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from builder.diagnostic import Diagnostic, Refused
+from builder.graph import Edge, Graph, Node
+from engine.batches import Batches
+from engine.config import DataRef
+from engine.data import load
+from engine.events import Event
+from engine.faults import RunFault
+from engine.loop import Training
+from tests.engine.drawn import CASES, CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights
+
+PLAIN = chain(("Input", {"shape": (64,)}), ("Linear", {"out_features": 32}), ("ReLU", {}),
+              ("Linear", {"out_features": 10}), ("Output", {}))  # fmt: skip
+
+
+def of(kind: str, events: list[Event]) -> list[Event]:
+    return [e for e in events if e.kind == kind]
+
+
+def test_the_loop_is_the_textbook_loop():
+    """The same batches through nn.Module, autograd and torch.optim, written as in any tutorial."""
+    data = load(DataRef("digits"))
+    flat = replace(data, x_train=data.x_train.reshape(-1, 64), x_val=data.x_val.reshape(-1, 64))
+    training = make(PLAIN, flat, knobs={"lr": 0.01})
+    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    for ours, theirs in zip(training.model.parameters(), model.parameters(), strict=True):
+        theirs.data.copy_(ours.data)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(60):
+        xb, yb = advance_batches(training)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(xb), yb).backward()
+        optimizer.step()
+    for ours, theirs in zip(training.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def advance_batches(training: Training) -> tuple[torch.Tensor, torch.Tensor]:
+    """Trains one batch and gives it."""
+    twin = Batches(training.batches.x, training.batches.y, training.batches.seed)
+    twin.restore(training.batches.state())
+    advance(training, 1)
+    return twin.next(32)
+
+
+def test_the_loss_falls_as_with_a_data_loader():
+    data = load(DataRef("digits"))
+    flat = replace(data, x_train=data.x_train.reshape(-1, 64), x_val=data.x_val.reshape(-1, 64))
+    point = of("point", finish(make(PLAIN, flat, steps=135, knobs={"lr": 0.01})))[-1].body
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loader = DataLoader(TensorDataset(torch.from_numpy(flat.x_train), torch.from_numpy(flat.y_train)), 32, True)
+    for _ in range(3):
+        for xb, yb in loader:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(xb), yb).backward()
+            optimizer.step()
+    with torch.no_grad():
+        theirs = nn.functional.cross_entropy(model(torch.from_numpy(flat.x_val)), torch.from_numpy(flat.y_val))
+    assert point["val_loss"] == pytest.approx(float(theirs), abs=0.08)
+    assert point["val_metric"] > 0.9
+
+
+def test_each_next_trains_exactly_one_batch_and_the_run_ends_after_its_steps():
+    training = make(steps=7)
+    steps = [training.step for _ in training.run()]
+    assert steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another():
+    assert same(trained(), trained())
+    assert not same(trained(), trained(seed=4))
+
+
+def test_the_first_and_the_last_step_have_a_point_with_every_number():
+    events = finish(make(steps=9))
+    points = of("point", events)
+    assert [p.step for p in points] == [1, 9]
+    for point in points:
+        assert all(v is not None for v in point.body.values())
+        assert point.body["gap"] == pytest.approx(point.body["val_loss"] - point.body["train_loss"], abs=1e-5)
+    assert events[-1] == Event("state", 9, {"state": "finished", "reason": "All 9 steps are done.", "node": None,
+                                            "queue": None})  # fmt: skip
+
+
+def test_a_point_tells_what_a_slow_evaluation_finds():
+    training = make(CNN, "digits", every=5, knobs={"label_smoothing": 0.3})
+    point = of("point", advance(training, 5))[-1].body
+    model, data = training.model.eval(), training.data
+    with torch.no_grad():
+        output = model(torch.from_numpy(data.x_val)).double()
+    labels = torch.from_numpy(data.y_val)
+    assert point["val_loss"] == pytest.approx(nn.functional.cross_entropy(output, labels).item(), rel=1e-5)
+    right = [int(o.argmax()) == int(c) for o, c in zip(output, labels, strict=True)]
+    assert point["val_metric"] == pytest.approx(sum(right) / len(right))
+
+
+def test_r2_is_1_less_the_share_of_the_variance_that_is_left():
+    training = make(LSTM, "sunspots", every=5)
+    point = of("point", advance(training, 5))[-1].body
+    with torch.no_grad():
+        output = training.model.eval()(torch.from_numpy(training.data.x_val)).double().numpy()
+    target = training.data.y_val.astype(np.float64)
+    expected = 1 - ((target - output) ** 2).sum() / ((target - target.mean()) ** 2).sum()
+    assert point["val_metric"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_batch_loss_is_the_mean_since_the_last_point():
+    each = [p.body["batch_loss"] for p in of("point", finish(make(every=1, steps=9)))]
+    rare = [p.body["batch_loss"] for p in of("point", finish(make(every=4, steps=9)))]
+    assert rare == pytest.approx([each[0], np.mean(each[1:4]), np.mean(each[4:8]), each[8]], rel=1e-5)
+
+
+def test_started_tells_what_the_page_needs():
+    body = make(CNN, "digits").started().body
+    assert body["layers"] == [
+        {"id": "conv2d_1", "type": "Conv2d", "label": "", "params": 40},
+        {"id": "batchnorm2d_1", "type": "BatchNorm2d", "label": "", "params": 8},
+        {"id": "linear_1", "type": "Linear", "label": "", "params": 1450},
+    ]
+    assert (body["task"], body["metric"], body["lane"]) == ("classification", "accuracy", "eager")
+    assert (body["n_train"], body["n_val"], len(body["classes"])) == (1438, 359, 10)
+    assert body["resumed_from"] is None
+
+
+def test_the_one_step_fits_on_a_screen():
+    assert len(inspect.getsource(Training._train_batch).splitlines()) < 60
+
+
+class TestKnobs:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("lr", 0.1), ("momentum", 0.5), ("batch_size", 7), ("l1", 0.01), ("l2", 0.01), ("elastic", 0.01),
+         ("weight_decay", 0.1), ("input_noise", 0.5), ("label_smoothing", 0.2), ("clip_norm", 0.01),
+         ("clip_value", 0.001), ("dropout:dropout_1", 0.6), ("dropout", 0.6)],
+    )  # fmt: skip
+    def test_a_turned_knob_acts_from_the_next_batch_on_and_resets_nothing(self, name: str, value: float):
+        plain, turned = make(), make()
+        advance(plain, 10)
+        torch.manual_seed(0)
+        plain_after = self.go_on(plain)
+        torch.manual_seed(3)
+        advance(turned, 10)
+        before, moments = weights(turned), turned.optimizer.state["mean"].clone()
+        event = turned.set(name, value)
+        assert isinstance(event, Event)
+        assert (event.kind, event.step, event.body["name"], event.body["new"]) == ("knob", 10, name, value)
+        assert same(before, weights(turned))
+        assert torch.equal(moments, turned.optimizer.state["mean"])
+        torch.manual_seed(0)
+        assert not same(plain_after, self.go_on(turned))
+
+    @staticmethod
+    def go_on(training: Training) -> dict[str, torch.Tensor]:
+        advance(training, 1)
+        return weights(training)
+
+    def test_the_event_tells_the_old_value(self):
+        training = make(knobs={"lr": 0.02})
+        found = training.set("lr", 0.5)
+        assert isinstance(found, Event)
+        assert found.body == {"name": "lr", "old": 0.02, "new": 0.5}
+
+    def test_turning_there_and_back_changes_nothing(self):
+        training = make()
+        advance(training, 10)
+        for value in (0.5, 0.01):
+            training.set("lr", value)
+        advance(training, 10)
+        assert same(weights(training), trained(20))
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("lr", -1), ("lr", float("nan")), ("lr", "fast"), ("batch_size", 0), ("speed", 1), ("dropout:nowhere", 0.1)],
+    )
+    def test_what_does_not_fit_is_refused_and_changes_nothing(self, name: str, value: Any):
+        training = make()
+        before = dict(training.tuning.values)
+        assert isinstance(training.set(name, value), Diagnostic)
+        assert training.tuning.values == before
+
+    def test_dropout_in_a_network_without_one_is_refused_in_plain_words(self):
+        found = make(CNN, "digits").set("dropout", 0.5)
+        assert isinstance(found, Diagnostic)
+        assert found.what == "The dropout knob needs a Dropout layer, and this network has none."
+
+    def test_bad_knobs_of_a_config_are_refused_together(self):
+        with pytest.raises(Refused) as refused:
+            make(knobs={"lr": -1, "speed": 1})
+        assert len(refused.value.diagnostics) == 2
+
+    def test_a_batch_of_one_is_refused_where_batch_norm_could_not_work(self):
+        graph = chain(("Input", {"shape": (2,)}), ("Linear", {"out_features": 4}), ("BatchNorm1d", {}),
+                      ("Linear", {"out_features": 2}), ("Output", {}))  # fmt: skip
+        found = make(graph).set("batch_size", 1)
+        assert isinstance(found, Diagnostic)
+        assert (found.code, found.node) == ("knob/batch-norm", "batchnorm1d_1")
+        assert isinstance(make(CNN, "digits").set("batch_size", 1), Event)  # 6 × 6 places vary enough
+
+
+class TestBatches:
+    @pytest.mark.parametrize(("n", "size", "sizes"), [(10, 5, [5, 5]), (10, 4, [4, 4, 2]), (9, 4, [4, 5]),
+                                                      (3, 1, [1, 1, 1]), (5, 100, [5])])  # fmt: skip
+    def test_every_example_comes_once_per_epoch(self, n: int, size: int, sizes: list[int]):
+        batches = Batches(torch.arange(n), torch.arange(n), 0)
+        for _ in range(3):
+            drawn = [batches.next(size) for _ in sizes]
+            assert [len(x) for x, _ in drawn] == sizes
+            assert sorted(torch.cat([x for x, _ in drawn]).tolist()) == list(range(n))
+            assert all(torch.equal(x, y) for x, y in drawn)
+
+    def test_the_order_follows_from_seed_and_epoch_and_not_from_the_batch_size(self):
+        def order(seed: int, size: int) -> list[int]:
+            batches = Batches(torch.arange(60), torch.arange(60), seed)
+            return torch.cat([batches.next(size)[0] for _ in range(120 // size)]).tolist()
+
+        assert order(1, 10) == order(1, 20)
+        assert order(1, 10) != order(2, 10)
+        assert order(1, 10)[:60] != order(1, 10)[60:]
+
+
+class TestEarlyStopping:
+    SETTINGS: dict[str, Any] = {"early_stopping": True, "patience": 50, "steps": 5000, "knobs": {"lr": 0.3}}  # noqa: RUF012
+
+    def test_it_stops_when_the_validation_loss_no_longer_improves_and_puts_the_best_weights_back(self):
+        training = make(**self.SETTINGS)
+        ending = finish(training)[-1]
+        best = training.best
+        assert best is not None
+        assert ending.step == best.step + 50 < 5000
+        assert ending.body["reason"] == (
+            "The validation loss has not improved for 50 steps. "
+            f"The weights of step {best.step} were the best and are back in place."
+        )
+        assert same(weights(training), dict(best.weights))
+        assert training.evaluator.on_validation().loss == best.meta["val_loss"]
+
+    def test_it_does_not_depend_on_when_one_looks(self):
+        ends = []
+        for every in (1, 3, 10**6):
+            training = make(**self.SETTINGS, every=every)
+            ends.append((finish(training)[-1], weights(training)))
+        assert all(end[0] == ends[0][0] and same(end[1], ends[0][1]) for end in ends)
+
+    def test_without_it_all_steps_are_done_and_the_last_weights_stay(self):
+        training = make(**self.SETTINGS | {"early_stopping": False, "steps": 200}, every=10)
+        assert finish(training)[-1].step == 200
+        best = training.best
+        assert best is not None
+        assert not same(weights(training), dict(best.weights))
+
+
+class TestFaults:
+    def test_a_learning_rate_that_is_too_high_is_told_with_the_layer_and_a_cure(self):
+        deep = chain(("Input", {"shape": (10,)}), ("Linear", {"out_features": 8}), ("ReLU", {}),
+                     ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        training = make(deep, "diabetes", optimizer="sgd", knobs={"lr": 10.0})
+        with pytest.raises(RunFault) as fault:
+            finish(training)
+        assert fault.value.node in ("linear_1", "linear_2", "output_1")
+        assert fault.value.reason.startswith(f"Training stopped at step {training.step + 1}: the ")
+        assert fault.value.reason.endswith("Lower the learning rate, or clip the gradient norm (for example at 1).")
+        assert "linear" in fault.value.reason or "output" in fault.value.reason
+
+    def test_the_first_layer_with_an_infinite_output_is_named_by_its_label(self):
+        graph = CASES["mlp with dropout"][0].set_label("linear_2", "Middle")
+        training = make(graph)
+        advance(training, 2)
+        place = training.flat.layers.index("linear_2")
+        parameter = next(p for p, i in zip(training.flat.tensors, training.flat.layer_of, strict=True) if i == place)
+        parameter.data.fill_(3e38)
+        with pytest.raises(RunFault) as fault:
+            advance(training, 1)
+        assert fault.value.node == "linear_2"
+        assert "It shows first in 'Middle': its output is no longer a finite number." in fault.value.reason
+
+    def test_a_gradient_that_breaks_alone_names_the_layer_nearest_to_the_loss(self):
+        training = make()
+
+        def poison(gradient: torch.Tensor) -> torch.Tensor:
+            return gradient * float("nan")
+
+        dict(training.model.named_parameters())["linear_2.weight"].register_hook(poison)
+        before = weights(training)
+        with pytest.raises(RunFault, match="the gradient became NaN or infinite") as fault:
+            advance(training, 1)
+        assert fault.value.node == "linear_2"
+        assert same(before, weights(training))
+
+    def test_nan_in_the_data_never_reaches_the_weights(self):
+        x = np.random.default_rng(0).normal(size=(40, 3))
+        x[7] = np.nan
+        graph = chain(("Input", {"shape": (3,)}), ("Linear", {"out_features": 1}), ("Output", {}))
+        training = make(graph, table(x, np.ones((40, 1), np.float32)), knobs={"batch_size": 4})
+        with pytest.raises(RunFault, match="the loss became NaN"):
+            finish(training)
+        assert bool(training.flat.weights.isfinite().all())
+        assert training.checkpoint().step == training.step < 5
+
+    def test_running_out_of_memory_names_the_layer_that_was_computed(self):
+        training = make(CNN, "digits")
+        advance(training, 1)
+
+        def full(_module: nn.Module, _inputs: Any) -> None:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+
+        training.model.get_submodule("batchnorm2d_1").register_forward_pre_hook(full)
+        with pytest.raises(RunFault) as fault:
+            advance(training, 1)
+        assert fault.value.node == "batchnorm2d_1"
+        assert fault.value.reason == (
+            "The memory ran out at step 2 while 'batchnorm2d_1' was computed. Use a smaller batch size or a smaller "
+            "network."
+        )
+
+    def test_a_real_allocation_that_is_too_large_is_known_as_such(self):
+        training = make()
+
+        def greedy(_module: nn.Module, _inputs: Any) -> None:
+            torch.empty(2**60)
+
+        training.model.get_submodule("relu_1").register_forward_pre_hook(greedy)
+        with pytest.raises(RunFault, match="memory ran out") as fault:
+            advance(training, 1)
+        assert fault.value.node == "relu_1"
+
+    def test_a_mistake_of_ours_is_not_passed_off_as_one_of_theirs(self):
+        training = make()
+
+        def wrong(_module: nn.Module, _inputs: Any) -> None:
+            raise RuntimeError("shape mismatch")
+
+        training.model.get_submodule("relu_1").register_forward_pre_hook(wrong)
+        with pytest.raises(RuntimeError, match="shape mismatch"):
+            advance(training, 1)
+
+
+def test_a_network_with_two_outputs_is_refused_in_plain_words():
+    graph: Graph = MLP.add(Node("output_2", "Output"), [Edge("linear_3", "output_2")])
+    with pytest.raises(Refused, match="Training needs one Output, and this network has 2"):
+        make(graph)

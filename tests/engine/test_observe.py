@@ -1,0 +1,134 @@
+"""Watching: when it happens, what it costs, and that it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.loop import Training
+from engine.observe import numbers
+from engine.pace import EVERYTHING, INSIDE, EveryN, Governor
+from tests.engine.drawn import CASES, advance, finish, make, same, trained, weights
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_two_hundred_steps_are_the_same_to_the_bit_watched_or_not(case: str):
+    graph, data = CASES[case]
+    knobs = {"input_noise": 0.1, "l2": 0.001}
+    start = weights(make(graph, data))
+    unwatched = trained(200, graph, data, watch=False, every=10**9, knobs=knobs)
+    assert not same(start, unwatched)
+    for every in (1, 7):
+        assert same(unwatched, trained(200, graph, data, every=every, knobs=knobs))
+
+
+def test_the_governor_changes_nothing_either():
+    governed = make(watch=True)
+    governed.report.pace = Governor()
+    advance(governed, 200)
+    assert same(weights(governed), trained(200, watch=False))
+
+
+def test_an_observed_step_leaves_the_random_stream_alone():
+    states = []
+    for every in (1, 10**9):
+        advance(make(every=every), 5)
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
+
+
+def test_every_event_is_json_with_finite_numbers():
+    for event in finish(make(every=2, steps=6)):
+        assert json.loads(json.dumps(event.body, allow_nan=False)) == event.body
+
+
+def test_lists_of_a_layers_event_match_the_started_event():
+    training = make(every=1)
+    started = training.started().body
+    body = next(e.body for e in advance(training, 1) if e.kind == "layers")
+    assert {k: len(v) for k, v in body.items()} == {
+        **dict.fromkeys(("grad_norm", "weight_norm", "update_ratio"), len(started["layers"])),
+        **dict.fromkeys(("mean", "std", "dead", "saturated"), len(started["activations"])),
+    }
+    assert [n["kind"] for n in started["activations"]] == ["", "tanh", "", "relu", ""]
+    assert [s is not None for s in body["saturated"]] == [False, True, False, False, False]
+    assert [d is not None for d in body["dead"]] == [False, False, False, True, False]
+
+
+def test_without_watching_only_points_come():
+    assert {e.kind for e in finish(make(watch=False, every=1, steps=5))} == {"point", "state"}
+
+
+def test_numbers_that_json_cannot_hold_become_none():
+    assert numbers([1.23456789, None, math.nan, math.inf]) == [1.23457, None, None, None]
+
+
+def simulate(step_cost: float, costs: dict[str, float], seconds: float) -> tuple[list[frozenset[str]], float]:
+    """The looks of each step on a made-up clock, and the seconds that passed."""
+    governor, now, found = Governor(), 0.0, []
+    while now < seconds:
+        looks = governor.due(len(found) + 1, now)
+        found.append(looks)
+        now += step_cost + sum(costs[look] for look in looks)
+        for look in looks:
+            governor.paid(look, now, costs[look])
+    return found, now
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(2e-4, 0.5), st.floats(1e-5, 0.2), st.floats(1e-5, 0.5))
+def test_watching_keeps_to_its_share_whatever_steps_and_looks_cost(step: float, layers: float, evaluation: float):
+    costs = {"point": 0.0, "evaluation": evaluation, "layers": layers, "hist": layers / 2, "boundary": layers}
+    found, now = simulate(step, costs, 20.0)
+    spent = {look: sum(look in looks for looks in found) * costs[look] for look in EVERYTHING}
+    share = {"layers": 0.0125, "hist": 0.0075, "evaluation": 0.05, "boundary": 0.02}
+    for look, part in share.items():
+        assert spent[look] <= part * (now + 1) + costs[look] + 1e-9  # the first look comes in any case
+
+
+@pytest.mark.parametrize("step", [0.0003, 0.01, 0.2, 1.0])
+def test_layers_are_never_looked_at_in_two_steps_in_a_row(step: float):
+    costs = dict.fromkeys(EVERYTHING, 1e-4)
+    found, _ = simulate(step, costs, 30.0)
+    inside = [bool(looks & INSIDE) for looks in found]
+    assert any(inside)
+    assert not any(a and b for a, b in pairwise(inside))
+
+
+def test_cheap_looks_come_at_their_full_rate():
+    costs = dict.fromkeys(EVERYTHING, 1e-5) | {"point": 0.0}
+    found, now = simulate(0.0003, costs, 10.0)
+    rate = {look: count / now for look, count in Counter(look for looks in found for look in looks).items()}
+    assert 10 <= rate["point"] <= 12.6
+    assert 8 <= rate["layers"] <= 10.1
+    assert rate["hist"] <= 2.1
+    assert rate["boundary"] <= 3.1
+
+
+def test_the_first_step_looks_at_everything_at_once():
+    assert Governor().due(1, 0.0) == EVERYTHING
+
+
+def test_points_without_an_evaluation_say_none():
+    """A look that is too dear to repeat leaves the loss of the batches, which costs nothing."""
+    training: Training = make(every=1, steps=50)
+    training.report.pace = PointsOnly()
+    points = [e for e in finish(training) if e.kind == "point"]
+    assert [p.body["val_loss"] is not None for p in points] == [True, *[False] * 48, True]
+    assert all(p.body["batch_loss"] is not None for p in points)
+    assert all(p.body["gap"] is None and p.body["train_metric"] is None for p in points[1:-1])
+
+
+class PointsOnly(EveryN):
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        return frozenset(("point",))
