@@ -148,8 +148,7 @@ def of_torch(spec: LayerSpec, params: dict[str, Any], inputs: Inputs) -> tuple[i
         out = bind(spec.forward(params, inputs))(module, tensors)
     except (RuntimeError, ValueError, IndexError, AssertionError):
         return None
-    # AdaptiveAvgPool2d(1) takes the mean over the batch of a (batch, features) input
-    return tuple(out.shape[1:]) if out.shape[0] == 2 else None
+    return tuple(out.shape[1:])
 
 
 def means_something_else(spec: LayerSpec, params: dict[str, Any], inputs: Inputs) -> bool:
@@ -158,7 +157,8 @@ def means_something_else(spec: LayerSpec, params: dict[str, Any], inputs: Inputs
     along_batch = params.get("dim", 1) in (0, -rank - 1)
     broadcast = spec.type == "Add" and len({x.shape for x in inputs}) > 1
     more_axes = params.get("last_axes", 1) > rank
-    return UNBATCHED.get(spec.type) == rank or along_batch or broadcast or more_axes
+    no_image = spec.type == "AdaptiveAvgPool2d" and rank != 3  # with size 1 torch takes any rank, against its own words
+    return UNBATCHED.get(spec.type) == rank or along_batch or broadcast or more_axes or no_image
 
 
 def assert_agrees_with_torch(spec: LayerSpec, data: st.DataObject) -> None:
