@@ -10,7 +10,7 @@ import streamlit as st
 
 from builder.diagnostic import Diagnostic
 from builder.document import to_json
-from builder.edit import AddNode, Connect, Disconnect, RemoveNode, SetLabel, SetParams
+from builder.edit import AddNode, Connect, Disconnect, SetLabel, SetParams
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from pages.canvas import Doc, canvas, fix_for, notes, sync
@@ -105,18 +105,26 @@ def cure(node: str, code: str) -> None:
 def editor() -> None:
     sync(doc, KEY)
     advice = Diagnostic("demo/wide", "This layer is very wide.", "Use fewer filters.", "conv2d_1", severity="warning")
-    options = st.query_params
     wide = doc.graph.by_id.get("conv2d_1", Node("", "")).params.get("out_channels", 0) > 30
-    canvas(doc, key=KEY, notes=notes(infer(doc.graph), [advice] if wide else []), feed=options.get("feed"),
-           readonly="readonly" in options, height=int(options.get("height", "600")), on_fix=cure)  # fmt: skip
-    st.button("Widen", on_click=widen)
-    st.button("Prolong", on_click=prolong)
-    st.button("Remove conv", on_click=lambda: doc.command([RemoveNode("conv2d_1")]))
-    st.button("Arrange", on_click=lambda: doc.ask("layout"))
-    st.button("Pick conv", on_click=lambda: doc.ask("select", "conv2d_1"))
-    st.button("Several", on_click=several)
-    st.button("Load broken", on_click=lambda: doc.load(DRAWINGS["broken"]))
-    st.text_input("Elsewhere")
+    canvas(
+        doc,
+        key=KEY,
+        notes=notes(infer(doc.graph), [advice] if wide else []),
+        feed=st.session_state.get("feed") or None,
+        readonly=bool(st.session_state.get("readonly")),
+        height=int(st.query_params.get("height", "600")),
+        on_fix=cure,
+    )
+    with st.container(horizontal=True):
+        st.button("Widen", on_click=widen)
+        st.button("Prolong", on_click=prolong)
+        st.button("Several", on_click=several)
+        st.button("Arrange", on_click=lambda: doc.ask("layout"))
+        st.button("Pick conv", on_click=lambda: doc.ask("select", "conv2d_1"))
+        for name, graph in DRAWINGS.items():
+            st.button(f"Load {name}", on_click=doc.load, args=(graph,))
+        st.toggle("Read only", key="readonly")
+        st.text_input("Feed", key="feed")
     st.code(json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev}), language=None)
 
 

@@ -39,7 +39,7 @@ export function Canvas() {
   return (
     <div className={`editor${far ? " far" : ""}${waiting ? " waiting" : ""}`} ref={root} tabIndex={0} role="application"
       aria-label="Network editor" onKeyDown={(e) => onKey(doc, { layout, fit, focus }, e)}
-      onKeyUp={(e) => e.stopPropagation()} onPointerDown={keepFocus}>
+      onPointerDown={keepFocus}>
       <Palette open={open} onDrop={(t, x, y) => close(() => dropAt(t, x, y))()} onPick={append} />
       <Flow onPaneClick={() => setOpen(false)}>
         <Panel position="top-left"><Toolbar {...{ open, setOpen, layout, turn, fit }} /></Panel>

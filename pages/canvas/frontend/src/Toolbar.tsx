@@ -15,6 +15,9 @@ function Icon({ name }: { name: keyof typeof PATHS }): ReactNode {
   return <svg viewBox="0 0 16 16" aria-hidden="true"><path d={PATHS[name]} /></svg>;
 }
 
+/** Not `disabled`: that would drop the keyboard's focus, and with it the next Ctrl+Z. */
+const when = (on: boolean, fn: () => void) => ({ "aria-disabled": !on, onClick: () => { if (on) fn(); } });
+
 interface Props { open: boolean; setOpen(open: boolean): void; layout(): void; turn(): void; fit(): void }
 export function Toolbar({ open, setOpen, layout, turn, fit }: Props) {
   const { doc } = useContext(Ctx);
@@ -34,9 +37,9 @@ export function Toolbar({ open, setOpen, layout, turn, fit }: Props) {
       <button type="button" className="opener" aria-label="Layers" title="Layers" aria-expanded={open} aria-controls="layers"
         onClick={() => setOpen(!open)}><Icon name="layers" /> Layers</button>
       {!readonly && edits.map(([icon, name, key, on, fn]) => (
-        <button key={icon} type="button" aria-label={name} title={key ? `${name} (${key})` : name} disabled={!on} onClick={fn}><Icon name={icon} /></button>
+        <button key={icon} type="button" aria-label={name} title={key ? `${name} (${key})` : name} {...when(on, fn)}><Icon name={icon} /></button>
       ))}
-      <button type="button" aria-label="Fit view" title="Fit view (F)" disabled={!some} onClick={fit}><Icon name="fit" /></button>
+      <button type="button" aria-label="Fit view" title="Fit view (F)" {...when(some, fit)}><Icon name="fit" /></button>
     </div>
   );
 }

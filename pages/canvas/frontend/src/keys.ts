@@ -8,6 +8,7 @@ interface Actions { layout(): void; fit(): void; focus(): void }
 
 export function onKey(doc: Doc, act: Actions, e: KeyboardEvent) {
   const target = e.nativeEvent.composedPath()[0] as HTMLElement;
+  if (/^(Control|Meta|Shift|Alt)$/.test(e.key)) return; // React Flow listens for these on the document
   e.stopPropagation();
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.nodeName)) return;
   const key = e.key.toLowerCase(), plain = !(e.ctrlKey || e.metaKey || e.altKey);
