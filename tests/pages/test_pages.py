@@ -1,0 +1,152 @@
+"""The pages without a browser: what they show, empty, running, finished and failed, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from builder import document, templates
+from engine.config import DataRef, TrainConfig
+from engine.events import Event, State
+from engine.store import RunFolder
+
+PAGES = Path(__file__).parents[2] / "pages"
+POINT = {"train_loss": 0.5, "val_loss": 0.6, "batch_loss": 0.5, "train_metric": 0.9, "val_metric": 0.8, "gap": 0.1,
+         "lr": 0.01, "steps_per_s": 100.0, "seconds": 1.0}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAYERLOOM_HOME", str(tmp_path))
+    return tmp_path
+
+
+def opened(page: str, prepare: Callable[[AppTest], None] = lambda _: None) -> AppTest:
+    test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=30)
+    prepare(test)
+    test.run()
+    assert not test.exception
+    return test
+
+
+def a_run(home: Path, state: State, reason: str = "") -> RunFolder:
+    run = RunFolder.create(home, templates.load("spiral_mlp"), TrainConfig(DataRef("spiral")), title="spiral")
+    run.log.append(
+        [
+            Event("point", 100, POINT),
+            Event("state", 100, {"state": state, "reason": reason, "node": None, "queue": None}),
+        ]
+    )
+    return run
+
+
+def said(test: AppTest) -> str:
+    return " ".join(
+        str(e.value)
+        for kind in ("markdown", "caption", "info", "error", "warning", "success")
+        for e in getattr(test, kind)
+    )
+
+
+def button(test: AppTest, label: str):  # type: ignore[no-untyped-def]
+    return next(b for b in test.button if b.label == label)
+
+
+def test_design_opens_with_a_whole_small_network() -> None:
+    test = opened("design")
+    assert "Everything fits together." in said(test)
+    assert test.metric[0].value == "354"
+
+
+@pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
+def test_every_template_opens_whole_and_picks_its_data(template: templates.Template) -> None:
+    test = opened("design")
+    button(test, template.title).click().run()
+    assert not test.exception
+    assert test.session_state.doc.graph == templates.load(template.name)
+    assert test.session_state.dataset == template.dataset
+
+
+def test_a_replaced_network_can_be_brought_back() -> None:
+    test = opened("design")
+    before = test.session_state.doc.graph
+    button(test, "LeNet-5").click().run()
+    assert test.session_state.doc.graph != before
+    button(test, "Bring back the last network").click().run()
+    assert test.session_state.doc.graph == before
+
+
+def test_a_reload_finds_the_drawing_again(workspace: Path) -> None:
+    test = opened("design")
+    button(test, "LeNet-5").click().run()
+    address = test.query_params["net"]
+    again = opened("design", lambda t: t.query_params.update(net=address))
+    assert again.session_state.doc.graph == templates.load("lenet5")
+    assert (workspace / "nets").is_dir()
+
+
+def test_a_path_in_the_address_is_no_network(workspace: Path) -> None:
+    test = opened("design", lambda t: t.query_params.update(net="../../etc/passwd"))
+    assert test.query_params["net"] != ["../../etc/passwd"]
+    assert "Everything fits together." in said(test)
+
+
+def test_an_empty_canvas_says_how_to_begin() -> None:
+    test = opened("design")
+    test.session_state.doc.load(
+        document.loads(json.dumps({"format": "layerloom", "version": 1, "nodes": [], "edges": []}))
+    )
+    test.run()
+    assert not test.exception
+    assert "empty" in said(test).lower()
+
+
+def test_train_offers_a_run_only_of_a_network_that_fits_the_data() -> None:
+    test = opened("train", lambda t: setitem(t, "dataset", "iris"))
+    assert button(test, "Train").disabled
+    assert "Iris" in said(test)
+    cure = next(b for b in test.button if b.label.startswith("Set input_1"))
+    cure.click().run()
+    assert not button(test, "Train").disabled
+
+
+def setitem(test: AppTest, name: str, value: object) -> None:
+    test.session_state[name] = value
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "finished", "stopped", "failed", "interrupted"])
+def test_train_opens_a_run_in_every_state(workspace: Path, state: State) -> None:
+    run = a_run(workspace, state)
+    test = opened("train", lambda t: t.query_params.update(run=run.id))
+    assert test.session_state.run == run.id
+
+
+def test_train_says_that_a_run_is_unknown() -> None:
+    test = opened("train", lambda t: t.query_params.update(run="AAAAAAAAAAAAAAAA"))
+    assert "There is no run" in said(test)
+
+
+def test_runs_invites_when_there_are_none() -> None:
+    assert "No runs yet" in said(opened("runs"))
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed", "interrupted"])
+def test_runs_lists_a_run_with_its_state_and_figures(workspace: Path, state: State) -> None:
+    run = a_run(workspace, state)
+    text = said(opened("runs"))
+    assert state in text
+    assert run.id in text
+    assert "0.6" in text
+
+
+def test_a_deleted_run_comes_back(workspace: Path) -> None:
+    run = a_run(workspace, "finished")
+    test = opened("runs")
+    button(test, "Delete").click().run()
+    assert run.id not in said(test)
+    button(test, "Undo delete").click().run()
+    assert run.id in said(test)
