@@ -97,7 +97,7 @@ class LocalExecutor:
         except Refused as refused:
             return refused.diagnostics[0]
         deadline = time.monotonic() + CONTINUE_PATIENCE
-        while self._key(run_id) is None and alive(run) and time.monotonic() < deadline:
+        while self._ending(run) and time.monotonic() < deadline:
             time.sleep(0.02)
         with self._lock:
             if self._key(run_id) is not None or self._place(run_id) or alive(run):
@@ -245,7 +245,10 @@ class LocalExecutor:
 
     def _await_end(self, key: int, live: Live) -> None:
         with contextlib.suppress(OSError):
-            live.control.recv(1)  # a worker sends nothing, so this returns when it has ended
+            live.control.recv(1)  # a worker sends nothing, so this returns when it ends
+        deadline = time.monotonic() + GRACE_SECONDS
+        while alive(live.run) and time.monotonic() < deadline:  # its lock is freed a moment later
+            time.sleep(0.01)
         self._ended(key, None)
 
     def _ended(self, key: int, code: int | None) -> None:
@@ -283,6 +286,13 @@ class LocalExecutor:
             if run_id not in self._known and len(self._known) >= MAX_KNOWN:
                 self._known.pop(next(iter(self._known)))  # its log closes when the last reader lets go of it
             return self._known.setdefault(run_id, opened)
+
+    def _ending(self, run: RunFolder) -> bool:
+        """Whether a worker is about to be gone: it has said so, or the app that it belonged to has died."""
+        if self._key(run.id) is None:
+            return alive(run)
+        last = run.log.last("state")
+        return last is not None and last.body["state"] in OVER
 
     def _key(self, run_id: str) -> int | None:
         with self._lock:
