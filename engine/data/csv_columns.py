@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ColumnType = Literal["number", "category", "date", "text", "id", "constant", "empty"]
 MAX_LEVELS = 20  # of a category
 MAX_WHOLE_CLASSES = 10  # a target of more different whole numbers is taken for a quantity
+SAMPLED = 1_000
 LARGEST = 1e100  # beyond, squares leave float64
 NUMBER_SHARE = 0.9  # a column with this share of numbers is one; the rest of its cells are missing values
 DATE = re.compile(
@@ -74,11 +75,14 @@ def _column(name: str, cells: pd.Series) -> Column:
     if is_numeric(present) and len(present):
         return _number(name, cells, examples)
     texts = words(present)
-    values = numbers(texts)
-    share = float(np.isfinite(values).mean()) if len(present) else 0.0
-    if share >= NUMBER_SHARE:
+    if len(texts) and np.isfinite(numbers(_sample(texts))).mean() >= NUMBER_SHARE:
         return _number(name, words(cells), examples)
     return _text(name, texts, len(cells) - len(present), examples)
+
+
+def _sample(texts: pd.Series) -> pd.Series:
+    """At most twice SAMPLED cells, evenly spread: enough to see what a column holds."""
+    return texts.iloc[:: max(1, len(texts) // SAMPLED)]
 
 
 def _number(name: str, cells: pd.Series, examples: tuple[str, ...]) -> Column:
@@ -110,7 +114,7 @@ def _text(name: str, texts: pd.Series, missing: int, examples: tuple[str, ...]) 
     distinct = int(texts.nunique())
     if distinct < 2:
         return _alike(name, distinct, missing, examples)
-    if texts.str.fullmatch(DATE.pattern).mean() >= NUMBER_SHARE:
+    if _sample(texts).str.fullmatch(DATE.pattern).mean() >= NUMBER_SHARE:
         note = "Left out: it holds dates or times. Turn them into numbers (year, month, hour) to use them."
         return Column(name, "date", missing, distinct, examples, note)
     if distinct <= MAX_LEVELS and distinct < len(texts):

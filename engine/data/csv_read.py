@@ -41,6 +41,7 @@ FOREIGN = (
     (b"{", "a JSON document"),
     (b"<", "a web page or XML"),
 )
+CONTROL = bytes(c for c in range(32) if c not in b"\t\n\r\x0b\x0c")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 DECIMAL_COMMA, DECIMAL_POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d*\.\d+")
 
@@ -102,11 +103,10 @@ def _check_bytes(data: bytes) -> None:
             refuse("not-a-table", f"This is {name}, not a CSV file.", "Save the table as CSV and upload that.")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         refuse("not-a-table", "The file is written as UTF-16.", "Save it as CSV in UTF-8 and upload that.")
-    control = sum(data.count(bytes([c])) for c in range(32) if c not in b"\t\n\r\x0b\x0c")
-    if control:
-        refuse("not-a-table", "This is a binary file, not a CSV file.", "Save the table as CSV and upload that.")
     if (lines := data.count(b"\n")) > MAX_ROWS + 1:
         refuse("too-many-rows", f"The file has {lines:,} lines; at most {MAX_ROWS:,} rows are taken.", "Upload fewer.")
+    if len(data.translate(None, delete=CONTROL)) < len(data):
+        refuse("not-a-table", "This is a binary file, not a CSV file.", "Save the table as CSV and upload that.")
     first = start[: start.find(b"\n")] if b"\n" in start else start
     if (columns := max(first.count(d.encode()) for d in DELIMITERS) + 1) > MAX_COLUMNS:
         problem = f"The first line has {columns:,} columns; at most {MAX_COLUMNS:,} are taken."
