@@ -34,6 +34,11 @@ def encode(record: Record) -> Line:
     return Line(record.id, record.kind, json.dumps(list(record), separators=(",", ":"), ensure_ascii=False))
 
 
+def last_step(steps: int, resumed_from: int) -> int:
+    """Where a run of ``steps`` ends: one that was finished goes on for as many steps again."""
+    return (resumed_from // steps + 1) * steps if resumed_from >= steps else steps
+
+
 class Watch:
     """One run and everybody who looks at it. ``poll`` and ``since`` read files, so they belong in a thread."""
 
@@ -41,6 +46,7 @@ class Watch:
         self.run = run
         self.viewers: set[asyncio.Event] = set()
         self.knobs: dict[str, float] = {}
+        self.steps = run.config.steps  # until the run is finished
         self.status: dict[str, Any] = {}
         self.recent: tuple[Line, ...] = ()
         self.floor = self.newest = 0  # ids: ``recent`` holds what is above floor, up to newest
@@ -89,12 +95,13 @@ class Watch:
         for record in records:
             if record.kind == "started":
                 self.knobs = dict(record.body["knobs"])
+                self.steps = last_step(self.run.config.steps, record.body["resumed_from"] or 0)
             elif record.kind == "knob":
                 self.knobs = self.knobs | {record.body["name"]: record.body["new"]}
 
     def _ask_status(self) -> None:
         self._status_due = time.monotonic() + STATUS_SECONDS
-        self.status = asdict(self._executor.status(self.run.id)) | {"steps": self.run.config.steps}
+        self.status = asdict(self._executor.status(self.run.id)) | {"steps": self.steps}
 
 
 class Viewer:

@@ -6,6 +6,7 @@ import base64
 import math
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ def network(depth: int) -> Graph:
         ids += [(f"linear_{i}", "Linear"), (f"relu_{i}", "ReLU")]
     ids = [*ids[:-1], ("output_1", "Output")]
     labels = {"linear_1": "first", "dropout_1": "after the input"}
-    nodes = tuple(Node(i, t, {"p": 0.2} if t == "Dropout" else {}, labels.get(i, "")) for i, t in ids)
-    edges = tuple(Edge(a, b) for (a, _), (b, _) in zip(ids, ids[1:], strict=False))
+    params: dict[str, dict[str, Any]] = {"Input": {"shape": [2]}, "Dropout": {"p": 0.2}, "Linear": {"out_features": 8}}
+    last = {f"linear_{depth}": {"out_features": 2}}
+    nodes = tuple(Node(i, t, last.get(i, params.get(t, {})), labels.get(i, "")) for i, t in ids)
+    edges = tuple(Edge(a, b) for (a, _), (b, _) in pairwise(ids))
     return Graph(nodes, edges)
 
 
@@ -79,7 +82,9 @@ class Run(threading.Thread):
         states = {"pause": "paused", "resume": "running", "stop": "stopped", "fail": "failed", "continue": "running"}
         if do not in states:
             return Diagnostic("command/unknown", "This is not a command to a training.", "Use pause or stop.")
-        reason, node = ("The loss is not a number any more. Lower the learning rate.", "linear_2") if do == "fail" else ("", None)
+        reason, node = (
+            ("The loss is not a number any more. Lower the learning rate.", "linear_2") if do == "fail" else ("", None)
+        )
         self.state = states[do]
         self.folder.say(self.state, reason, node)  # type: ignore[arg-type]
         return None
@@ -108,7 +113,8 @@ class Run(threading.Thread):
             "device": "cpu", "device_name": "CPU", "lane": "eager", "knobs": self.knobs, "task": "classification",
             "layers": [{"id": n.id, "type": n.type, "label": n.label, "params": 72} for n in weighted],
             "activations": [{"id": n.id, "type": n.type, "kind": "relu" if n.type == "ReLU" else ""} for n in measured],
-            "metric": "accuracy", "classes": ["0", "1"], "n_train": 400, "n_val": 100, "baseline": 0.5, "resumed_from": None,
+            "metric": "accuracy", "classes": ["0", "1"], "n_train": 400, "n_val": 100, "baseline": 0.5,
+            "resumed_from": None,
         }  # fmt: skip
 
     def events(self) -> list[Event]:
@@ -117,13 +123,14 @@ class Run(threading.Thread):
         wave = 0.3 * math.sin(t / 25)
         point = {
             "train_loss": loss, "val_loss": loss * 1.1 + 0.02, "batch_loss": loss * (1 + wave), "gap": 0.1 * loss,
-            "train_metric": 1 - loss / 1.6, "val_metric": 0.97 - loss / 1.6, "lr": self.knobs["lr"], "steps_per_s": 830.0,
-            "seconds": t / 830,
+            "train_metric": 1 - loss / 1.6, "val_metric": 0.97 - loss / 1.6, "lr": self.knobs["lr"],
+            "steps_per_s": 830.0, "seconds": t / 830,
         }  # fmt: skip
         norms = [10 ** (-0.35 * (self.depth - i) + wave / 3 - t / 20000) for i in range(self.depth)]
         outputs = 2 * self.depth - 1
         layers = {
-            "grad_norm": norms, "weight_norm": [3.0 + i for i in range(self.depth)], "update_ratio": [g / 100 for g in norms],
+            "grad_norm": norms, "weight_norm": [3.0 + i for i in range(self.depth)],
+            "update_ratio": [g / 100 for g in norms],
             "mean": [math.sin(t / 300 + i) for i in range(outputs)], "std": [1 + 0.1 * i for i in range(outputs)],
             "dead": [None if i % 2 == 0 else 0.05 * i / outputs for i in range(outputs)], "saturated": [None] * outputs,
         }  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.data import load, preview
 from engine.config import DataRef
+from engine.data import load, preview
 from pages.live import live_panel, routes
 
 st.set_page_config(layout="wide")

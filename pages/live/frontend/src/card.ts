@@ -1,8 +1,17 @@
 import { el, fresh, say } from "./dom";
+import { frame, move } from "./quick";
 import type { Chart, Entry, View } from "./charts/chart";
 import type { Json } from "./types";
 
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset" };
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
+// Plotly redraws everything (ticks, hover data) every second, and 4 times a second where the axes are outgrown;
+// on a slow machine, as often as takes these shares of the time.
+const WHOLE = { ms: 1000, share: 0.05 };
+const OUTGROWN = { ms: 250, share: 0.15 };
+const AHEAD_S = 2; // seconds of training that the axis leaves room for
+const AHEAD = 0.05; // and share of its length
+
+type Range = [number, number];
 
 /** One chart on the page. Its Plotly node lives as long as the panel, so zoom, hover and hidden lines do too. */
 export class Card {
@@ -21,6 +30,10 @@ export class Card {
   private readonly legend = el("div", { class: "ll-legend", role: "group", "aria-label": "Lines shown" });
   private legendKey = "";
   private ready = false;
+  private zoom: { x?: Range; y?: Range } = {};
+  private end = 0; // of the axis of steps
+  private frame = "";
+  private whole = { at: -Infinity, cost: 0 }; // last redraw by Plotly (ms)
   private stamped = { step: 0, time: 0 };
 
   constructor(readonly chart: Chart, private readonly changed: () => void) {
@@ -35,8 +48,21 @@ export class Card {
 
   /** Steps on screen: the whole run, or what the user zoomed to. */
   range(): [from: number, to: number] {
-    const axis = (this.plot as any)._fullLayout?.xaxis;
-    return axis && !axis.autorange && this.ready && !axis._empty ? [axis.range[0], axis.range[1]] : [-Infinity, Infinity];
+    return this.zoom.x ?? [-Infinity, Infinity];
+  }
+
+  /** Where the axis of steps ends: with room to grow while the run goes on, so that it need not be redrawn for each step. */
+  until(step: number, perSecond: number, running: boolean): number {
+    if (!running) return (this.end = step);
+    if (step > this.end || this.end > 3 * step + AHEAD_S * perSecond * 2) this.end = step + Math.max(AHEAD * step, AHEAD_S * perSecond);
+    return this.end;
+  }
+
+  /** Forgets the zoom: another run has other steps. */
+  reset(): void {
+    this.zoom = {};
+    this.end = 0;
+    this.touch();
   }
 
   /** Draws `view` and marks on the element which step is now on screen, for tests and measurements. */
@@ -48,10 +74,10 @@ export class Card {
     this.note.hidden = !figure.note;
     say(this.note, figure.note ?? "");
     this.drawLegend(figure.legend);
-    this.plotOnce(plotly, figure.data, figure.layout);
+    this.show(plotly, figure.data, this.zoomed(figure.layout));
     const cost = performance.now() - began;
     this.cost = this.cost ? 0.8 * this.cost + 0.2 * cost : cost;
-    this.stamped = { step: view.history.step, time: view.history.time };
+    this.stamped = { step: view.history.step, time: Math.max(0, ...this.chart.kinds.map((kind) => view.history.times[kind] ?? 0)) };
     setTimeout(() => this.stamp(), 0); // after the browser has painted
   }
 
@@ -63,21 +89,45 @@ export class Card {
     if (this.ready) plotly.purge(this.plot);
   }
 
-  private plotOnce(plotly: any, data: Json[], layout: Json): void {
+  private show(plotly: any, data: Json[], layout: Json): void {
+    const key = frame(data, layout), at = performance.now();
+    const due = (limit: typeof WHOLE) => at - this.whole.at > Math.max(limit.ms, this.whole.cost / limit.share);
+    if (!due(WHOLE) && key === this.frame && move(this.plot, data, this.zoom.x !== undefined || !due(OUTGROWN))) return;
     plotly.react(this.plot, data, layout, CONFIG);
-    if (this.ready) return;
+    this.frame = key;
+    this.whole = { at, cost: performance.now() - at };
+    if (!this.ready) this.listen();
+  }
+
+  private listen(): void {
     this.ready = true;
-    (this.plot as any).on("plotly_relayout", () => this.touch()); // zoomed: draw that part in full detail
+    const plot = this.plot as any;
+    plot.on("plotly_relayout", (change: Json) => this.zoomTo(change));
+    plot.on("plotly_doubleclick", () => this.reset());
+  }
+
+  private zoomTo(change: Json): void {
+    for (const axis of ["x", "y"] as const) {
+      const range = change[`${axis}axis.range`] ?? [change[`${axis}axis.range[0]`], change[`${axis}axis.range[1]`]];
+      if (range[0] !== undefined) this.zoom[axis] = range;
+    }
+    this.touch(); // draws the part on screen in full detail
+  }
+
+  private zoomed(layout: Json): Json {
+    const axis = (name: "x" | "y") => ({ ...layout[`${name}axis`], ...(this.zoom[name] ? { range: this.zoom[name], autorange: false } : {}) });
+    return { ...layout, xaxis: axis("x"), yaxis: axis("y") };
   }
 
   private stamp(): void {
     const { step, time } = this.stamped;
-    Object.assign(this.root.dataset, { step, time, drawnAt: (performance.timeOrigin + performance.now()) / 1000 });
+    Object.assign(this.root.dataset, { step, time, drawnAt: (performance.timeOrigin + performance.now()) / 1000, cost: this.cost.toFixed(1) });
   }
 
   private touch(): void {
     this.dirty = true;
     this.next = 0;
+    this.whole.at = -Infinity;
     this.changed();
   }
 
@@ -86,6 +136,7 @@ export class Card {
     const buttons = choices.map(([value, text]) => {
       const choose = () => {
         this.option = value;
+        delete this.zoom.y;
         buttons.forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
         this.touch();
       };
@@ -102,13 +153,13 @@ export class Card {
     this.legend.replaceChildren(...entries.map((entry) => this.entry(entry)));
   }
 
-  private entry({ name, colour, dash }: Entry): HTMLElement {
+  private entry({ name, colour, mark }: Entry): HTMLElement {
     const flip = () => {
       if (!this.hidden.delete(name)) this.hidden.add(name);
       button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       this.touch();
     };
-    const swatch = el("span", { class: dash ? "ll-swatch ll-dash" : "ll-swatch", style: `--c:${colour}` });
+    const swatch = el("span", { class: `ll-swatch ll-${mark ?? "line"}`, style: `--c:${colour}` });
     const button = el("button", {
       type: "button", class: "ll-entry", "aria-pressed": String(!this.hidden.has(name)), title: `Show or hide ${name}`, click: flip,
     }, swatch, name);

@@ -26,7 +26,7 @@ export class History {
   status: Status = { state: "", queue: null, reason: "", node: null, steps: null };
   point: Json | null = null;
   step = 0;
-  time = 0; // when the newest drawn fact was measured, seconds since 1970
+  times: Record<string, number> = {}; // kind → when the newest of it was recorded, seconds since 1970
   points = new Series(POINT.length);
   layers = new Series(1);
   norms: (number | null)[] = [];
@@ -69,9 +69,10 @@ export class History {
   }
 
   private add([, step, time, kind, body]: Rec): void {
+    this.times[kind] = time;
     if (kind === "started") this.start(body);
-    else if (kind === "point") this.addPoint(step, time, body);
-    else if (kind === "layers") this.addLayers(step, time, body);
+    else if (kind === "point") this.addPoint(step, body);
+    else if (kind === "layers") this.addLayers(step, body);
     else if (kind === "hist") this.hist = body;
     else if (kind === "boundary") this.boundary = body;
     else if (kind === "knob") this.turn(step, time, body);
@@ -93,16 +94,14 @@ export class History {
     }
   }
 
-  private addPoint(step: number, time: number, body: Json): void {
+  private addPoint(step: number, body: Json): void {
     const measured = Object.entries(body).filter(([, value]) => value !== null); // losses are not taken at every point
     this.point = { ...this.point, ...Object.fromEntries(measured) };
-    this.time = time;
     this.points.push(step, POINT.map((name) => body[name]));
   }
 
-  private addLayers(step: number, time: number, body: Json): void {
+  private addLayers(step: number, body: Json): void {
     if (!this.started) return;
-    this.time = time;
     this.norms = body.grad_norm;
     this.layers.push(step, [...PER_LAYER, ...PER_ACTIVATION].flatMap((name) => body[name]));
   }

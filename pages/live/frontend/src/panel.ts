@@ -39,7 +39,7 @@ export class Panel {
     this.root.append(this.toolbar.root, el("div", { class: "ll-body" }, grid, this.knobs.root));
     api.parentElement.append(this.root);
     this.theme = readTheme(this.root);
-    this.seen = new IntersectionObserver((entries) => this.look(entries), { rootMargin: "80px" });
+    this.seen = new IntersectionObserver((entries) => this.look(entries));
     this.sized = new ResizeObserver(() => this.resize());
     for (const card of this.cards) this.seen.observe(card.root);
     this.sized.observe(grid);
@@ -79,6 +79,7 @@ export class Panel {
     this.history = new History();
     this.refusal = "";
     this.knobs.forget();
+    for (const card of this.cards) card.reset();
     const { history } = this;
     this.stream = run ? new Stream(run, () => history.after, (packet) => this.take(packet), () => this.show()) : null;
     this.redraw();
@@ -146,8 +147,10 @@ export class Panel {
     const [from, to] = card.range(), { data } = this.api;
     const names = new Map([...(this.history.started?.layers ?? []), ...(this.history.started?.activations ?? [])]
       .map((l: { id: string; label?: string }) => [l.id, data.labels[l.id] || l.label || l.id]));
+    const { history } = this;
+    const end = card.until(history.step, history.point?.steps_per_s ?? 0, history.status.state === "running");
     const view: View = {
-      history: this.history, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to,
+      history, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to, end,
       width: card.plot.clientWidth - 54, name: (id) => names.get(id) ?? id, knobLabel: (name) => this.knobs.label(name),
     };
     card.draw(this.plotly, view);

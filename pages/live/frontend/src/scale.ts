@@ -1,6 +1,6 @@
 import type { KnobSpec } from "./types";
 
-export const TICKS = 1000; // positions of a slider
+export const TICKS = 240; // positions of a slider: 40 to a power of ten on the penalties
 const DECADES = 6; // how far a logarithmic slider that starts at 0 reaches below its top
 
 /** Lowest value of a logarithmic slider above 0; position 0 is 0 itself when the range holds it. */

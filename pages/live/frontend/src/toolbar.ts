@@ -9,7 +9,7 @@ const BUTTONS: [action: Do, text: string, name: string, states: RunState[]][] = 
   ["pause", "Pause", "Pause training", ["running"]],
   ["resume", "Resume", "Resume training", ["paused"]],
   ["step", "Step", "Train on one batch, then pause", ["paused"]],
-  ["continue", "Continue", "Continue training from the last checkpoint", ["stopped", "finished", "interrupted"]],
+  ["continue", "Continue", "Continue training from the last checkpoint", ["stopped", "finished", "interrupted", "failed"]],
   ["stop", "Stop", "Stop training and keep the result", ["queued", "starting", "running", "paused"]],
 ];
 const WORDS: Record<RunState, string> = {

@@ -12,7 +12,7 @@ const MARKER_LABELS = 12;
 export interface Entry {
   name: string;
   colour: string;
-  dash?: boolean;
+  mark?: "dash" | "dot" | "ring";
 }
 
 export interface Figure {
@@ -31,6 +31,7 @@ export interface View {
   hidden: Set<string>;
   from: number;
   to: number;
+  end: number; // of the axis of steps
   width: number;
   name(id: string): string;
   knobLabel(name: string): string;
@@ -42,6 +43,7 @@ export interface Chart {
   title(history: History): string;
   says(history: History): string;
   kinds: string[]; // record kinds that change it
+  period?: number; // ms between two redraws at the least, where a redraw is dear
   options?: { label: string; choices: [value: string, label: string][] };
   shown(history: History, data: Data): boolean;
   figure(view: View): Figure;
@@ -56,13 +58,16 @@ export function trace(view: View, name: string, colour: string, line: Line, extr
   };
 }
 
+/** A logarithmic axis whose every tick is a whole number, not a lone digit between powers. */
+export const LOG = { type: "log", tickformat: "~g", nticks: 6 };
+
 /** Layout shared by all charts; `y` and `x` add to the axes. */
 export function layout(view: View, x: Json = {}, y: Json = {}): Json {
   const t = view.theme;
   const axis = { gridcolor: t.grid, linecolor: t.grid, zeroline: false, automargin: true, ticklen: 3, tickcolor: t.grid, fixedrange: false };
   return {
     margin: { l: 44, r: 10, t: 8, b: 34, pad: 0 }, showlegend: false, hovermode: "closest", dragmode: "zoom",
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", uirevision: view.data.run ?? "none",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: t.muted, family: t.font, size: 11 },
     hoverlabel: { bgcolor: t.background, bordercolor: t.grid, font: { color: t.text, size: 12, family: t.font } },
     xaxis: { ...axis, ...x }, yaxis: { ...axis, ...y },
@@ -72,7 +77,7 @@ export function layout(view: View, x: Json = {}, y: Json = {}): Json {
 /** Layout of a chart over the steps, with a line for every knob that was turned. */
 export function stepLayout(view: View, y: Json = {}, x: Json = {}): Json {
   const started = Boolean(view.history.points.n || view.history.layers.n);
-  const base = layout(view, { title: { text: "step", standoff: 4 }, tickformat: ",~r", ...(started ? {} : { range: [0, 100] }), ...x }, y);
+  const base = layout(view, { title: { text: "step", standoff: 4 }, tickformat: ",~r", range: started ? [0, Math.max(1, view.end)] : [0, 100], ...x }, y);
   const shown = view.history.markers.filter((m) => m.step >= view.from && m.step <= view.to);
   return { ...base, shapes: shown.map((m) => rule(view, m)), annotations: labels(view, shown) };
 }
@@ -84,7 +89,7 @@ function rule(view: View, marker: Marker): Json {
 
 /** The newest changes in words, upright, each only where the one after it leaves room. */
 function labels(view: View, markers: Marker[]): Json[] {
-  const perStep = view.width / Math.max(1, Math.min(view.to, view.history.step) - Math.max(view.from, 0));
+  const perStep = view.width / Math.max(1, Math.min(view.to, view.end) - Math.max(view.from, 0));
   const out: Json[] = [];
   let next = Infinity;
   for (const m of [...markers].reverse()) {
@@ -93,7 +98,7 @@ function labels(view: View, markers: Marker[]): Json[] {
     const text = escape(`${view.knobLabel(m.name)} ${num(m.old)} → ${num(m.value)}`);
     out.push({
       x: m.step, y: 1, yref: "paper", text, textangle: -90, showarrow: false, xanchor: "right", yanchor: "top",
-      font: { size: 10, color: view.theme.marker }, borderpad: 0,
+      font: { size: 10, color: view.theme.marker }, bgcolor: view.theme.background, opacity: 0.85, borderpad: 1,
     });
   }
   return out;

@@ -2,7 +2,7 @@
 
 import { POINT, type History, type PointName } from "../history";
 import type { Line } from "../series";
-import { MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+import { LOG, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
 
 const line = (view: View, name: PointName): Line =>
   view.history.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.to);
@@ -16,7 +16,7 @@ export const loss: Chart = {
   shown: () => true,
   figure(view): Figure {
     const t = view.theme;
-    const y = view.option === "log" ? { type: "log", dtick: "D1", exponentformat: "power" } : { type: "linear", rangemode: "tozero" };
+    const y = view.option === "log" ? LOG : { type: "linear", rangemode: "tozero", nticks: 6 };
     const empty = view.history.points.n ? {} : { range: view.option === "log" ? [-2, 0.3] : [0, 2] };
     return {
       data: [
@@ -24,7 +24,7 @@ export const loss: Chart = {
         trace(view, "training", t.train, line(view, "train_loss")),
         trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
       ],
-      layout: { ...stepLayout(view, { ...y, ...logTicks(view.option === "log"), ...empty, uirevision: view.option }), hovermode: "x unified" },
+      layout: { ...stepLayout(view, { ...y, ...empty }), hovermode: "x unified" },
       legend: [
         { name: "training", colour: t.train }, { name: "validation", colour: t.validation },
         { name: "one batch", colour: t.batch },
@@ -32,9 +32,6 @@ export const loss: Chart = {
     };
   },
 };
-
-/** Ticks of a logarithmic axis: 1, 2 and 5 of each power while they fit, else Plotly's choice. */
-const logTicks = (log: boolean) => (log ? { dtick: undefined, nticks: 6, exponentformat: "e" } : { nticks: 6 });
 
 const isR2 = (history: History): boolean => history.started?.metric === "r2";
 
@@ -50,11 +47,11 @@ export const metric: Chart = {
     const t = view.theme, base = view.history.started?.baseline;
     const train = line(view, "train_metric"), val = line(view, "val_metric");
     const data = [trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
-    const legend = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }];
+    const legend: Entry[] = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }];
     if (typeof base === "number" && train.x.length > 1) {
-      const ends = { x: [train.x[0]!, train.x.at(-1)!], y: [base, base] };
+      const ends = { x: [0, view.end], y: [base, base] };
       data.push(trace(view, "no network", t.guide, ends, { dash: "dash", width: 1 }));
-      legend.push({ name: "no network", colour: t.guide });
+      legend.push({ name: "no network", colour: t.guide, mark: "dash" });
     }
     const y = isR2(view.history) ? { tickformat: ".2~f" } : { tickformat: ".0%" };
     const empty = view.history.points.n ? {} : { range: [0, 1] };

@@ -1,10 +1,10 @@
 // What happens inside, layer by layer: lines while they can be told apart, a heat map beyond.
 
 import type { History, LayerName } from "../history";
-import { num, short } from "../format";
+import { short } from "../format";
 import { depth, SCALE } from "../theme";
 import type { Json } from "../types";
-import { escape, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+import { escape, LOG, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
 
 const HEAT_PARTS = 120;
 const ROOM_PX = 26;
@@ -30,7 +30,7 @@ function lines(view: View, q: Quantity, rows: Row[], y: Json): Figure {
   const legend = rows.map((r, i) => ({ name: r.name, colour: depth(i, rows.length, view.theme.dark) }));
   const data = rows.map((r, i) =>
     trace(view, r.name, legend[i]!.colour, view.history.layers.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
-  const axis = q.log ? { type: "log", exponentformat: "e", nticks: 6 } : { nticks: 6 };
+  const axis = q.log ? LOG : { nticks: 6 };
   return { data, layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: q.log ? [-4, 1] : [0, 1] }), ...y }), legend };
 }
 
@@ -42,7 +42,7 @@ function heat(view: View, q: Quantity, rows: Row[]): Figure {
   const z = q.log ? values.map((row) => row.map((v) => (v && v > 0 ? Math.log10(v) : null))) : values;
   const trace_ = {
     type: "heatmap", x: grid.x, y: rows.map((_, i) => i), z, colorscale: SCALE, hoverongaps: false,
-    text: values.map((row) => row.map(num)), hovertemplate: "%{y}, step %{x}: %{text}<extra></extra>",
+    hovertemplate: `%{y}, step %{x}: ${q.log ? "10<sup>%{z:.1f}</sup>" : "%{z:.3~g}"}<extra></extra>`,
     colorbar: { thickness: 10, outlinewidth: 0, tickprefix: q.log ? "10<sup>" : "", ticksuffix: q.log ? "</sup>" : "", nticks: 5 },
   };
   const every = Math.ceil(rows.length / Math.floor((260 - 40) / ROOM_PX));
@@ -55,8 +55,8 @@ function heat(view: View, q: Quantity, rows: Row[]): Figure {
 function guide(view: View, figure: Figure, value: number, name: string): Figure {
   const x = figure.data[0]?.x as number[] | undefined;
   if (!x || x.length < 2 || figure.data[0]!.type === "heatmap") return figure;
-  const line = trace(view, name, view.theme.guide, { x: [x[0]!, x.at(-1)!], y: [value, value] }, { dash: "dash", width: 1 });
-  return { ...figure, data: [...figure.data, line], legend: [...figure.legend, { name, colour: view.theme.guide, dash: true }] };
+  const line = trace(view, name, view.theme.guide, { x: [0, view.end], y: [value, value] }, { dash: "dash", width: 1 });
+  return { ...figure, data: [...figure.data, line], legend: [...figure.legend, { name, colour: view.theme.guide, mark: "dash" }] };
 }
 
 const hasLayers = (history: History): boolean => !history.started || history.layerIds.length > 0;
@@ -116,6 +116,7 @@ function shareOf(view: View, name: LayerName, note: string): Figure {
 
 export const activations: Chart = {
   id: "activations",
+  period: 400,
   title: () => "What the layers put out",
   says: () => "Means near 0 and a steady spread are healthy. Dead or saturated units pass no gradient on.",
   kinds: ["layers"],

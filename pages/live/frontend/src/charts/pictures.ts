@@ -4,7 +4,7 @@ import type { History } from "../history";
 import { short } from "../format";
 import { CLASSES, SCALE } from "../theme";
 import type { Data, Json } from "../types";
-import { escape, layout, type Chart, type Figure, type View } from "./chart";
+import { escape, layout, type Chart, type Entry, type Figure, type View } from "./chart";
 
 const BINS = 48;
 
@@ -24,6 +24,7 @@ function rebin(h: { lo: number; hi: number; counts: number[] }, from: number, to
 
 export const histogram: Chart = {
   id: "histogram",
+  period: 400,
   title: () => "Activations now, layer by layer",
   says: () => "A spread-out row uses its units. All in one bin, or piled up at the ends, means that signals are lost.",
   kinds: ["hist"],
@@ -64,20 +65,25 @@ const TWO: [number, string][] = [[0, CLASSES[0]!], [0.5, "#f7f7f7"], [1, CLASSES
 const steps = (n: number): [number, string][] =>
   Array.from({ length: n }, (_, i) => [[i / n, CLASSES[i % 10]!], [(i + 1) / n, CLASSES[i % 10]!]] as [number, string][]).flat();
 
-/** Training points filled, validation points as rings. */
-function dots(view: View, validation: boolean): Json {
-  const points = view.data.points.filter((p) => p[3] === validation);
-  const regression = view.history.boundary ? view.history.boundary.mode === "value" : points.some((p) => !Number.isInteger(p[2]));
-  const value = points.map((p) => p[2]);
-  const colour = regression ? value : value.map((v) => CLASSES[v % CLASSES.length]);
-  const name = validation ? "validation points" : "training points";
-  const scale = regression ? { colorscale: SCALE, cmin: view.history.boundary?.zlo, cmax: view.history.boundary?.zhi } : {};
-  const marker = validation
-    ? { size: 7, symbol: "circle-open", color: colour, line: { width: 2 }, ...scale }
-    : { size: 5.5, color: colour, line: { width: 0.8, color: "#ffffff" }, ...scale };
+const POINTS = [["training points", "dot"], ["validation points", "ring"]] as const;
+
+/** Training points filled, validation points as rings; one trace for each class, since a colour per point is dear. */
+function dots(view: View, validation: boolean): Json[] {
+  const points = view.data.points.filter((p) => p[3] === validation), b = view.history.boundary;
+  const regression = b ? b.mode === "value" : points.some((p) => !Number.isInteger(p[2]));
+  if (regression) return [cloud(view, validation, points, points.map((p) => p[2]), { colorscale: SCALE, cmin: b?.zlo, cmax: b?.zhi })];
+  const classes = [...new Set(points.map((p) => p[2]))].sort((u, v) => u - v);
+  return classes.map((c) => cloud(view, validation, points.filter((p) => p[2] === c), CLASSES[c % CLASSES.length]!));
+}
+
+function cloud(view: View, validation: boolean, points: Data["points"], color: string | number[], scale: Json = {}): Json {
+  const name = POINTS[Number(validation)]![0];
+  const look = validation
+    ? { size: 5.5, symbol: "circle-open", line: { width: 1.5 } }
+    : { size: 5, line: { width: 0.7, color: "#ffffff" } };
   return {
-    type: "scatter", mode: "markers", name, x: points.map((p) => p[0]), y: points.map((p) => p[1]), marker,
-    visible: !view.hidden.has(name), hoverinfo: "skip",
+    type: "scatter", mode: "markers", name, x: points.map((p) => p[0]), y: points.map((p) => p[1]),
+    marker: { ...look, color, ...scale }, visible: !view.hidden.has(name), hoverinfo: "skip",
   };
 }
 
@@ -91,11 +97,11 @@ export const boundary: Chart = {
   shown: is2d,
   figure(view): Figure {
     const b = view.history.boundary, data: Json[] = b ? [surface(b, Math.max(2, view.history.started?.classes?.length ?? 2))] : [];
-    if (view.data.points.length) data.push(dots(view, false), dots(view, true));
+    if (view.data.points.length) data.push(...dots(view, false), ...dots(view, true));
     const range = (axis: "x" | "y") => (b ? { range: b[axis] } : {});
     const flat = { showgrid: false, nticks: 5 };
     const legend = view.data.points.length
-      ? [{ name: "training points", colour: view.theme.text }, { name: "validation points", colour: view.theme.text, dash: true }]
+      ? POINTS.map(([name, mark]): Entry => ({ name, colour: view.theme.text, mark }))
       : [];
     return { data, layout: layout(view, { ...flat, ...range("x") }, { ...flat, ...range("y") }), legend };
   },
