@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builder.catalog.initialisation import SCHEMES
@@ -19,7 +18,7 @@ from builder.spec import FORWARD, AllIn, Call, Expression, In, Item
 
 Tap = Callable[[str, Tensor], None]
 Run = Callable[[nn.Module | None, list[Tensor]], Any]
-ROOTS = {"torch": torch, "nn": nn, "F": F}
+ROOTS = {"torch": torch, "nn": nn}
 
 
 class GraphModule(nn.Module):

@@ -23,7 +23,7 @@ OF_MODULE = frozenset(
     """,
     )
 )
-OF_SOURCE = frozenset({"torch", "nn", "F", "Path", "Callable", "initialize"})  # taken in the exported file
+OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", "initialize"})  # taken in the exported file
 
 
 def attributes(ids: Iterable[str]) -> dict[str, str]:

@@ -39,8 +39,6 @@ def _head(p: Plan, title: str) -> Iterator[str]:
     yield "from pathlib import Path"
     yield ""
     yield "import torch"
-    if any("F." in Printer(REGISTERS * 99, "self").flat(s.forward) for s in p.steps):
-        yield "import torch.nn.functional as F"
     yield "from torch import nn"
 
 
