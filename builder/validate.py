@@ -163,14 +163,12 @@ def dead_ends(d: Drawing) -> Iterator[Found]:
     """A warning at the end of each branch that leads to no Output."""
     if not d.sinks:
         return  # then everything is one, and the missing Output says so
-    g = d.graph.nx
-    alive = reached(d.sinks, g.predecessors)
     unfed = set(d.unfed)
     waiting = [id for id in d.sinks if id in unfed]
     for tip in d.loose:
-        if tip in alive or tip in unfed:
+        if tip in unfed:
             continue
-        branch = _only_for(g, tip)
+        branch = _only_for(d.graph.nx, tip)
         others = f" and {_count(len(branch) - 1, 'layer')} before it" if len(branch) > 1 else ""
         verb = "lead" if others else "leads"
         what = f"{d.name(tip)}{others} {verb} to no Output and will not be trained."

@@ -274,6 +274,11 @@ REFUSED = {
         "port",
         "edges[0].port: i (Input) takes no input. Remove this connection.",
     ),
+    "a port out of all proportion": (
+        body([NODE, {"id": "s", "type": "Add"}], [{"source": "a", "target": "s", "port": 10**12}]),
+        "port",
+        "edges[0].port: must be a whole number from 0 for s (Add); it is 1000000000000. Correct it.",
+    ),
     "a negative port": (
         body([NODE, {"id": "s", "type": "Add"}], [{"source": "a", "target": "s", "port": -1}]),
         "port",
@@ -302,12 +307,12 @@ def test_all_problems_of_a_file_are_told_at_once():
 
 
 def test_a_file_with_a_hundred_thousand_problems_is_refused_quickly_with_the_first_of_them():
-    start = time.perf_counter()
+    start = time.process_time()
     many = {f"k{i}": 0 for i in range(100_000)}
     assert len(problems(body([NODE | {"params": many}]))) == MAX_PROBLEMS
     assert len(problems(body(**many))) == MAX_PROBLEMS
     assert problems("{" + ",".join(f'"k{i % 99_999}":0' for i in range(100_000)) + "}")[0][0] == "duplicate-key"
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_byte_order_mark_does_no_harm():

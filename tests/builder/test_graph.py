@@ -68,6 +68,10 @@ def test_two_edges_between_the_same_nodes_are_kept_apart_by_port():
     assert [e.port for e in graph.inputs("b")] == [0, 1]
 
 
+def test_inputs_are_in_port_order_whatever_the_order_of_drawing():
+    assert [e.source for e in draw("a:Input b:Input c:Concat", "a>c:1 b>c:0").inputs("c")] == ["b", "a"]
+
+
 def test_an_edge_to_nowhere_is_kept_as_drawn_but_is_no_part_of_the_networkx_view():
     graph = draw("a:Input", "a>ghost")
     assert graph.edges == (Edge("a", "ghost"),)

@@ -220,6 +220,12 @@ def test_a_long_cycle_is_named_node_by_node_from_the_first_drawn():
     assert d.node == "c"
 
 
+def test_of_two_cycles_through_the_same_node_the_shorter_is_named():
+    graph = draw("i:Input a:Add b:ReLU c:ReLU d:ReLU", "i>a a>b b>c c>a:1 a>d d>a:2")
+    (d,) = [d for d in infer(graph).diagnostics if d.code == "graph/cycle"]
+    assert "a → d → a." in d.what
+
+
 def test_two_cycles_are_both_named():
     graph = draw("i:Input a:Add b:ReLU c:Add d:ReLU o:Output", "i>a a>b b>a:1 b>c c>d d>c:1 d>o")
     assert [d.node for d in infer(graph).diagnostics if d.code == "graph/cycle"] == ["a", "c"]
@@ -248,7 +254,7 @@ def test_nothing_is_proposed_where_two_cures_are_as_good():
     assert (d.code, d.fix) == ("graph/no-output", None)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80)
 @given(graphs())
 def test_every_drawing_is_either_whole_or_told_what_is_wrong(graph):
     inference = infer(graph)
@@ -262,7 +268,7 @@ def test_every_drawing_is_either_whole_or_told_what_is_wrong(graph):
         assert all(d.what and d.what.isprintable() for d in inference.errors)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80)
 @given(graphs())
 def test_every_fix_that_is_offered_works(graph):
     before = infer(graph)
@@ -273,7 +279,7 @@ def test_every_fix_that_is_offered_works(graph):
             assert {place(x) for x in after.errors} <= {place(x) for x in before.errors}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80)
 @given(graphs())
 def test_dead_ends_and_starved_nodes_agree_with_a_slow_search(graph):
     found = {(d.code, d.node) for d in infer(graph).diagnostics}
@@ -290,7 +296,7 @@ def place(d: Diagnostic) -> tuple:
 
 
 def test_two_thousand_faults_are_told_within_seconds():
-    start = time.perf_counter()
+    start = time.process_time()
     lone = Graph(tuple(Node(f"n{i}", "ReLU") for i in range(2000)))
     assert len(infer(lone).errors) == 2002
     tangle = Graph(lone.nodes, tuple(Edge(f"n{i}", f"n{(i * 7 + 1) % 2000}") for i in range(2000)))
@@ -298,4 +304,4 @@ def test_two_thousand_faults_are_told_within_seconds():
     funnel = tuple(Edge(f"n{i}", "n1000", i) for i in range(1000))
     tail = tuple(Edge(f"n{i}", f"n{i + 1}") for i in range(1000, 1999))
     assert len(infer(Graph(lone.nodes, funnel + tail)).errors) > 1000
-    assert time.perf_counter() - start < 10, "each took 0.1 to 0.5 s on two shared cores"
+    assert time.process_time() - start < 10, "each took 0.1 to 0.5 s on two shared cores"
