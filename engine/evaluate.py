@@ -41,7 +41,7 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 class Evaluator:
     """Scores the validation part, and a fixed random subset of the training part of the same size.
 
-    ``cost`` is the time in seconds that the latest score of each took together.
+    ``cost`` is the CPU time in seconds that the latest score of each took together.
     """
 
     def __init__(self, model: nn.Module, loss: Loss, data: Dataset, seed: int, device: torch.device) -> None:
@@ -64,12 +64,12 @@ class Evaluator:
         return self._score("val", *self.val)
 
     def _score(self, part: str, x: Tensor, y: Tensor) -> Score:
-        began = time.perf_counter()
+        began = time.process_time()
         with evaluation_mode(self.model):
             output = align(torch.cat([self.model(some) for some in torch.split(x, CHUNK)]), self.outputs)
             loss = float(self.loss.compute(output, prepare(y, self.loss, self.outputs), 0.0))
             metric = accuracy(output, y) if self.classes else r2(output, y)
-        self._costs[part] = time.perf_counter() - began
+        self._costs[part] = time.process_time() - began
         return Score(finite(loss), finite(metric))
 
 

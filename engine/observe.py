@@ -25,7 +25,7 @@ class Observer:
         self._outputs: list[Tensor | None] = [None] * len(nodes)
         self._before: Tensor | None = None
         self._gradient: Array | None = None
-        self._cost = 0.0  # seconds spent on this step and not yet told
+        self._cost = 0.0  # CPU-seconds spent on this step and not yet told
 
     def tap(self, node: str, output: Tensor) -> None:
         place = self._place.get(node)
@@ -34,26 +34,26 @@ class Observer:
 
     def gradients(self) -> None:
         """The gradient is that of data loss and penalties, and the weights those it was taken at."""
-        began = time.perf_counter()
+        began = time.process_time()
         self._before = self.flat.weights.clone()
         self._gradient = self.flat.norms(self.flat.gradient)
-        self._cost = time.perf_counter() - began
+        self._cost = time.process_time() - began
 
     def bodies(self, looks: frozenset[str]) -> tuple[dict[Kind, dict[str, Any]], dict[str, float]]:
-        """The bodies of the events in ``looks`` ("layers", "hist" or both), and the seconds each took."""
-        began = time.perf_counter()
+        """The bodies of the events in ``looks`` ("layers", "hist" or both), and the CPU-seconds each took."""
+        began = time.process_time()
         seen = self._seen()
         bodies: dict[Kind, dict[str, Any]] = {}
         costs = {}
         if "layers" in looks:
             apply = [q for q in QUANTITIES if seen.activations or "activations" not in q.needs]
             bodies["layers"] = {q.name: [] for q in QUANTITIES} | {q.name: numbers(q.measure(seen)) for q in apply}
-            costs["layers"] = self._cost + time.perf_counter() - began
-            began, self._cost = time.perf_counter(), 0.0
+            costs["layers"] = self._cost + time.process_time() - began
+            began, self._cost = time.process_time(), 0.0
         if "hist" in looks:
             hists = HISTOGRAM.measure(seen) if seen.activations else []
             bodies["hist"] = {n.id: h for n, h in zip(self.nodes, hists, strict=False) if h}
-            costs["hist"] = self._cost + time.perf_counter() - began
+            costs["hist"] = self._cost + time.process_time() - began
         return bodies, costs
 
     def _seen(self) -> Seen:

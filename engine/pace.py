@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +14,7 @@ INSIDE = frozenset(("layers", "hist"))  # looks that happen within a step and sl
 
 
 class Pace(Protocol):
-    """Decides, at every step, which looks are due; ``paid`` tells it what a look has cost."""
+    """Decides, at every step, which looks are due; ``paid`` tells it what a look has cost, in CPU-seconds."""
 
     def due(self, step: int, now: float) -> frozenset[str]:
         """``now`` is the training time in seconds (pauses left out)."""
@@ -23,7 +25,7 @@ class Pace(Protocol):
 
 @dataclass
 class Budget:
-    """At most ``hz`` looks per second, and at most ``share`` of the training time so far spent on them."""
+    """At most ``hz`` looks per second, and at most ``share`` of the CPU time so far spent on them."""
 
     hz: float
     share: float
@@ -31,9 +33,9 @@ class Budget:
     spent: float = 0.0
     cost: float = 0.0  # of the next look, as expected
 
-    def due(self, now: float) -> bool:
-        """One second of training is given on credit, so that the first looks need not wait for the share to grow."""
-        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (now + 1)
+    def due(self, now: float, used: float) -> bool:
+        """One second of ``used`` CPU time is given on credit, so that the first looks need not wait for it."""
+        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (used + 1)
 
     def paid(self, now: float, cost: float) -> None:
         """An expected cost sinks slowly after a dear look: one that was cheap by luck must not open the gate."""
@@ -41,13 +43,16 @@ class Budget:
 
 
 class Governor:
-    """Paces by the clock. Each kind of look has its own budget; the first of each is always due.
+    """Paces by the clock, and by what looks cost. Each kind has its own budget; the first of each is always due.
+
+    Costs are CPU time: on a machine that others use too, a look that had to wait for them is not a dear one.
 
     Layers are never looked at in two steps in a row: where steps take longer than the gap between two looks,
     every step would be a watched one, and all time would go into watching.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
+        self.clock, self.began = clock, clock()
         self.budgets = {
             "point": Budget(12.5, 0.01),
             "evaluation": Budget(12.5, 0.05),
@@ -62,7 +67,8 @@ class Governor:
         if now < self.next:
             return NOTHING
         self.next = now + 0.005
-        found = frozenset(look for look, budget in self.budgets.items() if budget.due(now))
+        used = self.clock() - self.began
+        found = frozenset(look for look, budget in self.budgets.items() if budget.due(now, used))
         if step == self.watched + 1:
             return found - INSIDE
         if found & INSIDE:

@@ -51,10 +51,10 @@ class Reporter:
             for kind, cost in costs.items():
                 self.pace.paid(kind, seconds, cost)
         if self.boundary is not None and "boundary" in looks:
-            began = time.perf_counter()
+            began = time.process_time()
             body = self.boundary.body()
             found += [Event("boundary", step, body)] if body else []
-            self.pace.paid("boundary", seconds, time.perf_counter() - began)
+            self.pace.paid("boundary", seconds, time.process_time() - began)
         return found
 
     def _point(self, lr: float, seconds: float, val: Score | None) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
         training.seconds, training.val_loss = float(meta["seconds"]), meta["val_loss"]
         best = training.stopping
         best.step, best.loss, best.weights = meta["best"]["step"], meta["best"]["loss"], dict(checkpoint.best)
+        if best.exhausted(training.step):  # it had stopped early: who goes on has new patience
+            best.step = training.step
         restore_random_state(training.device, meta["random"])
     except (RuntimeError, KeyError, TypeError) as error:
         what = "The checkpoint belongs to another network or to another version of Layerloom."

@@ -254,6 +254,12 @@ class TestEarlyStopping:
             ends.append((finish(training)[-1], weights(training)))
         assert all(end[0] == ends[0][0] and same(end[1], ends[0][1]) for end in ends)
 
+    def test_who_goes_on_after_it_has_new_patience(self):
+        training = make(**self.SETTINGS)
+        first = finish(training)[-1].step
+        second = make(**self.SETTINGS, resume=training.checkpoint())
+        assert finish(second)[-1].step >= first + 50
+
     def test_without_it_all_steps_are_done_and_the_last_weights_stay(self):
         training = make(**self.SETTINGS | {"early_stopping": False, "steps": 200}, every=10)
         assert finish(training)[-1].step == 200

@@ -72,7 +72,8 @@ def test_numbers_that_json_cannot_hold_become_none():
 
 def simulate(step_cost: float, costs: dict[str, float], seconds: float) -> tuple[list[frozenset[str]], float]:
     """The looks of each step on a made-up clock, and the seconds that passed."""
-    governor, now, found = Governor(), 0.0, []
+    now, found = 0.0, []
+    governor = Governor(lambda: now)
     while now < seconds:
         looks = governor.due(len(found) + 1, now)
         found.append(looks)
