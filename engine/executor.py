@@ -86,6 +86,12 @@ class LocalExecutor:
         with self._lock:
             self._runner()
 
+    @property
+    def runner_pid(self) -> int:
+        """The runner's process, started if need be."""
+        with self._lock:
+            return self._runner().pid
+
     def start(self, run: RunFolder) -> None:
         """Queues a new run; it starts at once where a slot is free. Raises Refused where the disk is full."""
         self._enqueue(Waiting(run, "start"))

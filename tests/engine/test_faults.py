@@ -133,13 +133,13 @@ def test_a_training_that_diverges_names_the_layer_and_the_runner_lives_on(execut
 
 def test_a_dead_runner_is_replaced_and_its_workers_live_on_and_are_still_steered(executor):
     run = begin(executor)
-    runner = executor._link.pid
+    runner = executor.runner_pid
     os.kill(runner, signal.SIGKILL)
     wait(lambda: not executor._link.alive)
     step = run.step
     wait(lambda: run.step > step)
     fresh = begin(executor)
-    assert executor._link.pid != runner
+    assert executor.runner_pid != runner
     for each in (run, fresh):
         executor.send(each.id, {"do": "stop"})
         wait(lambda each=each: state(each) == "stopped")
@@ -149,7 +149,7 @@ def test_a_dead_runner_is_replaced_and_its_workers_live_on_and_are_still_steered
 def test_a_worker_that_dies_after_its_runner_is_noticed_too(executor):
     run = begin(executor)
     worker = pid_of(executor, run)
-    os.kill(executor._link.pid, signal.SIGKILL)
+    os.kill(executor.runner_pid, signal.SIGKILL)
     wait(lambda: not executor._link.alive)
     os.kill(worker, signal.SIGKILL)
     wait(lambda: executor.status(run.id).state == "failed")
@@ -202,7 +202,7 @@ def test_closing_the_app_saves_what_runs_and_what_waits_and_leaves_no_process(tm
     executor = LocalExecutor(tmp_path, slots=1)
     going, waiting = begin(executor), make(tmp_path)
     executor.start(waiting)
-    family = [psutil.Process(executor._link.pid), psutil.Process(pid_of(executor, going))]
+    family = [psutil.Process(executor.runner_pid), psutil.Process(pid_of(executor, going))]
     executor.close()
     assert [state(r) for r in (going, waiting)] == ["interrupted", "interrupted"]
     assert going.checkpoint_step == going.step

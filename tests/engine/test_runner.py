@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from engine.link import RunnerLink
-from engine.runner import FORKS
+from engine.runner import FORKS, spawn
 from tests.engine.running import make, state, states, trained, wait
 
 
@@ -135,6 +135,19 @@ def test_commands_reach_a_worker_as_lines_and_rubbish_is_passed_over(runner, tmp
     wait(lambda: state(run) == "stopped")
     assert run.log.last("knob").body["new"] == 0.5
     control.close()
+
+
+def test_where_forking_is_not_possible_a_worker_is_a_new_python_that_does_the_same(tmp_path):
+    run = make(tmp_path)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        pid = spawn({"path": str(run.path), "resume": False}, theirs.fileno())
+    wait(lambda: trained(run))
+    assert os.getsid(pid) == pid
+    ours.close()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert state(run) == "interrupted"
+    assert run.checkpoint_step == run.step
 
 
 def test_a_runner_that_cannot_start_is_noticed(tmp_path, monkeypatch):
