@@ -34,7 +34,7 @@ export function Canvas() {
     if (!active || !root.current!.contains(active)) focus();
   }, 0);
   const far = useFlowStore((s) => s.transform[2] < 0.35);
-  const waiting = useDoc((s) => s.waiting);
+  const waiting = useSlow(useDoc((s) => s.waiting));
   const close = (fn: () => void) => () => { fn(); setOpen(false); };
   return (
     <div className={`editor${far ? " far" : ""}${waiting ? " waiting" : ""}`} ref={root} tabIndex={0} role="application"
@@ -47,6 +47,16 @@ export function Canvas() {
       <Say />
     </div>
   );
+}
+
+/** Whether `on` has been true for a while: only a slow answer is worth showing. */
+function useSlow(on: boolean): boolean {
+  const [slow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = on ? setTimeout(() => setSlow(true), 300) : undefined;
+    return () => { clearTimeout(timer); setSlow(false); };
+  }, [on]);
+  return slow;
 }
 
 function Flow({ children, onPaneClick }: { children: React.ReactNode; onPaneClick(): void }) {

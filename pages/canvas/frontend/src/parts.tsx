@@ -40,8 +40,13 @@ export const LayerNode = memo(function LayerNode({ id, data, selected }: NodePro
   const el = useRef<HTMLDivElement | null>(null);
   const ref = useCallback((e: HTMLDivElement | null) => { el.current = e; live.node(id, e); }, [id, live]);
   const title = spec?.title ?? data.layer, text = summary(spec, data.params), name = spoken(title, id, data.label, note);
-  // React Flow's wrapper is what takes the focus, so the name belongs there.
-  useLayoutEffect(() => el.current!.closest(".react-flow__node")!.setAttribute("aria-label", name), [name]);
+  const told = !!(note?.error || note?.warn);
+  // React Flow's wrapper is what takes the focus, so the name belongs there; a bubble has to lie over the neighbours.
+  useLayoutEffect(() => {
+    const wrapper = el.current!.closest(".react-flow__node")!;
+    wrapper.setAttribute("aria-label", name);
+    wrapper.toggleAttribute("data-told", told);
+  }, [name, told]);
   const flags = { sel: selected, from, bad: note?.error, warned: note?.warn, grey: note?.grey };
   return (
     <div ref={ref} className={["layer", ...Object.entries(flags).filter(([, on]) => on).map(([k]) => k)].join(" ")}
@@ -53,7 +58,7 @@ export const LayerNode = memo(function LayerNode({ id, data, selected }: NodePro
         <span className="shape">{note?.shape ?? "–"}</span><span className="cnt">{note?.params && `${note.params} params`}</span>
       </div>
       <div className="live" />
-      {note && (note.error || note.warn) && <Problem id={id} note={note} />}
+      {told && <Problem id={id} note={note!} />}
       {spec?.outputs !== 0 && <Handle id="out" type="source" position={lr ? Position.Right : Position.Bottom} aria-label="output" title="output" />}
     </div>
   );
@@ -96,7 +101,8 @@ export const TensorEdge = memo(function TensorEdge(p: EdgeProps<FEdge>) {
   const ref = useCallback((el: SVGGElement | null) => live.wire(id, el && { el, source, target }), [id, source, target, live]);
   return (
     <g ref={ref} className="tensor">
-      <BaseEdge path={path} label={room ? label : undefined} labelX={x} labelY={y} interactionWidth={24} />
+      <BaseEdge path={path} interactionWidth={24} />
+      {room && label && <text className="size" x={x} y={y}>{label}</text>}
     </g>
   );
 });
