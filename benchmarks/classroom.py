@@ -1,0 +1,82 @@
+"""Ten sessions train at once on this machine, each with its own page open: what every page still gets.
+
+Targets: at least 2 updates/s on every page; nothing fails; with fewer slots than sessions, those who wait see their
+place. The pages run here too, on the same cores as the ten trainings, which is harder than a class with its own laptops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.e2e.browser import chromium, serve  # noqa: E402
+
+SECONDS = 15
+# Counts the frames in which the loss chart was drawn anew.
+COUNT = """() => { window.updates = 0; let last = '';
+  const look = () => { const now = document.querySelector('[data-chart="loss"]')?.dataset.drawnAt ?? '';
+    if (now !== last) { last = now; window.updates += 1; } requestAnimationFrame(look); };
+  look(); }"""
+
+
+def session(browser: Browser, url: str, steps: int) -> Page:
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.set_default_timeout(90_000)
+    page.goto(f"{url}/train")
+    field = page.get_by_role("spinbutton", name="Steps")
+    field.fill(str(steps))
+    field.press("Enter")
+    page.wait_for_timeout(1_000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    return page
+
+
+def words(page: Page) -> str:
+    return page.locator(".ll-words").first.inner_text().replace("\n", " ")
+
+
+def ten_at_once(browser: Browser, sessions: int) -> None:
+    with tempfile.TemporaryDirectory() as home, serve(ROOT / "app.py", Path(home)) as (url, _):
+        pages = [session(browser, url, 10_000_000) for _ in range(sessions)]
+        for page in pages:
+            page.locator('[data-state="running"]').first.wait_for()
+            page.evaluate(COUNT)
+        pages[0].wait_for_timeout(SECONDS * 1000)
+        rates = sorted(page.evaluate("window.updates") / SECONDS for page in pages)
+        running = sum(page.locator('[data-state="running"]').count() > 0 for page in pages)
+        print(
+            f"{sessions} sessions at once: updates/s per page {', '.join(f'{r:.1f}' for r in rates)}; still running: {running}"
+        )
+        for page in pages:
+            page.context.close()
+
+
+def with_a_queue(browser: Browser, sessions: int, slots: int) -> None:
+    os.environ["LAYERLOOM_SLOTS"] = str(slots)
+    with tempfile.TemporaryDirectory() as home, serve(ROOT / "app.py", Path(home)) as (url, _):
+        pages = [session(browser, url, 10_000_000) for _ in range(sessions)]
+        pages[0].wait_for_timeout(3_000)
+        print(f"{sessions} sessions on {slots} slots:")
+        for page in pages:
+            print("  ", words(page), "|", page.locator(".ll-message").first.inner_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=10)
+    parser.add_argument("--slots", type=int, default=8)
+    args = parser.parse_args()
+    with chromium() as browser:
+        ten_at_once(browser, args.sessions)
+        with_a_queue(browser, args.sessions, args.slots)
+
+
+if __name__ == "__main__":
+    main()
