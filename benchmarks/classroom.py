@@ -1,7 +1,7 @@
 """Ten sessions train at once on this machine, each with its own page open: what every page still gets.
 
 Targets: at least 2 updates/s on every page; nothing fails; with fewer slots than sessions, those who wait see their
-place. The pages run here too, on the same cores as the ten trainings, which is harder than a class with its own laptops.
+place. The pages run here too, on the same cores as the ten trainings: harder than a class with its own laptops.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ def ten_at_once(browser: Browser, sessions: int) -> None:
         pages[0].wait_for_timeout(SECONDS * 1000)
         rates = sorted(page.evaluate("window.updates") / SECONDS for page in pages)
         running = sum(page.locator('[data-state="running"]').count() > 0 for page in pages)
-        print(
-            f"{sessions} sessions at once: updates/s per page {', '.join(f'{r:.1f}' for r in rates)}; still running: {running}"
-        )
+        shown = ", ".join(f"{r:.1f}" for r in rates)
+        print(f"{sessions} sessions at once: updates/s per page {shown}; still running: {running}")
         for page in pages:
             page.context.close()
 
