@@ -65,7 +65,7 @@ TEMPLATES: tuple[Template, ...] = (
         "vanishing",
         "Deep sigmoid MLP (vanishing gradient)",
         "Ten sigmoid layers: the gradient shrinks on its way back, and the first layers hardly learn. Exchange the "
-        "sigmoids for ReLU, or add skips, to cure it.",
+        "sigmoids for ReLU to cure it.",
         "circle",
     ),
     Template(

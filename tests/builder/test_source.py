@@ -108,9 +108,9 @@ def variants() -> list[tuple[LayerSpec, dict[str, Any]]]:
 
 def test_the_file_runs_by_itself_with_and_without_weights(tmp_path: Path) -> None:
     write(tmp_path / "lenet", load("lenet5"))
-    twice = "import os, runpy; runpy.run_path('lenet/net.py', run_name='__main__'); os.remove('lenet/weights.safetensors'); "
-    out = run(sys.executable, "-c", twice + "runpy.run_path('lenet/net.py', run_name='__main__')", cwd=tmp_path)
-    assert out == "(1, 10)\n(1, 10)\n"
+    once = "runpy.run_path('lenet/net.py', run_name='__main__')"
+    code = f"import os, runpy; {once}; os.remove('lenet/{WEIGHTS}'); {once}"
+    assert run(sys.executable, "-c", code, cwd=tmp_path) == "(1, 10)\n(1, 10)\n"
 
 
 def load_class(text: str, name: str = "Net") -> type[nn.Module]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -79,3 +82,15 @@ def test_the_gradient_of_vanishing_vanishes_and_that_of_exploding_explodes() -> 
     assert vanishing[0] < 1e-6 * vanishing[-1]
     assert exploding[0] > 1e3
     assert healthy[0] > 0.01 * healthy[-1]
+
+
+def test_the_cures_that_are_named_cure() -> None:
+    rectified = tuple(replace(n, type=n.type.replace("Sigmoid", "ReLU")) for n in load("vanishing").nodes)
+    calmer = tuple(replace(n, params=_calm(n.params)) for n in load("exploding").nodes)
+    before, after = (gradient_norms(g)[0] for g in (load("vanishing"), replace(load("vanishing"), nodes=rectified)))
+    assert after > 1e3 * before
+    assert gradient_norms(replace(load("exploding"), nodes=calmer))[0] < 10
+
+
+def _calm(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: "kaiming_normal" if v == "normal_large" else v for k, v in params.items()}
