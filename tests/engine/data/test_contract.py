@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
 import socket
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
+import engine.data
 from builder.diagnostic import Refused
 from engine.config import DataRef
 from engine.data import BY_NAME, DATASETS, Dataset, DatasetSpec, list_datasets, load, preview
@@ -183,3 +186,10 @@ def test_importing_the_package_brings_in_neither_torch_nor_pandas_nor_scikit_lea
     code = "import sys, engine.data; print([m for m in ('torch', 'pandas', 'sklearn') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_every_data_set_of_a_module_of_the_package_is_listed() -> None:
+    modules = [import_module(f"engine.data.{m.name}") for m in pkgutil.iter_modules(engine.data.__path__)]
+    values = [v for m in modules for v in vars(m).values()]
+    written = [d for v in values for d in (v if isinstance(v, tuple) else (v,)) if isinstance(d, DatasetSpec)]
+    assert {d.name for d in written} == set(BY_NAME)
