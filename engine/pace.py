@@ -25,17 +25,20 @@ class Pace(Protocol):
 
 @dataclass
 class Budget:
-    """At most ``hz`` looks per second, and at most ``share`` of the CPU time so far spent on them."""
+    """At most ``hz`` looks per second, and at most ``share`` of the CPU time so far spent on them.
+
+    ``credit`` seconds of CPU time count as used from the start, so that the first looks need not wait for them.
+    """
 
     hz: float
     share: float
+    credit: float = 1.0
     last: float = float("-inf")
     spent: float = 0.0
     cost: float = 0.0  # of the next look, as expected
 
     def due(self, now: float, used: float) -> bool:
-        """One second of ``used`` CPU time is given on credit, so that the first looks need not wait for it."""
-        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (used + 1)
+        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (used + self.credit)
 
     def paid(self, now: float, cost: float) -> None:
         """An expected cost sinks slowly after a dear look: one that was cheap by luck must not open the gate."""
@@ -55,7 +58,9 @@ class Governor:
         self.clock, self.began = clock, clock()
         self.budgets = {
             "point": Budget(12.5, 0.01),
-            "evaluation": Budget(12.5, 0.05),
+            "evaluation": Budget(
+                12.5, 0.1, credit=10
+            ),  # a learner waits for these: a large net must not keep them dark
             "layers": Budget(10, 0.0125),
             "hist": Budget(2, 0.0075),
             "boundary": Budget(3, 0.02),

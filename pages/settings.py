@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +14,7 @@ from builder.diagnostic import Refused
 from builder.spec import Param
 from engine.config import SETTINGS, DataRef, TrainConfig
 from engine.data import BY_NAME, DATASETS, Dataset, load, preview
-from engine.data.csv import csv_dataset, inspect
+from engine.data.csv import CsvReport, csv_dataset, inspect
 from pages.forms import escape, param_input, tell
 from pages.preview import draw
 
@@ -71,21 +72,30 @@ def _csv(state: dict[str, Any]) -> Choice:
     if upload is not None:
         st.session_state.csv_bytes = upload.getvalue()
     data: bytes | None = st.session_state.get("csv_bytes")
+    nothing = Choice(TrainConfig(DataRef("csv")), None)
     if data is None:
         st.info("Choose a file. It stays on this machine.", icon=":material/upload_file:")
-        return Choice(TrainConfig(DataRef("csv")), None)
+        return nothing
     try:
-        report = inspect(data)
+        report: CsvReport = _once("csv.report", hashlib.sha256(data).hexdigest(), lambda: inspect(data))
     except Refused as refused:
         for problem in refused.diagnostics:
             tell(problem)
-        return Choice(TrainConfig(DataRef("csv")), None)
+        return nothing
     with st.expander(f"{report.rows:,} rows, {len(report.columns)} columns"):
         st.dataframe(pd.DataFrame([vars(c) for c in report.columns]).astype(str), hide_index=True)
-    target = st.selectbox(
-        "Column to predict", report.targets, index=report.targets.index(report.target), key="csv.target"
-    )
-    return _loaded(DataRef("csv", {"target": target}), data)
+    first = report.targets.index(report.target)
+    target = st.selectbox("Column to predict", report.targets, index=first, key="csv.target")
+    options = _fields(list(BY_NAME["csv"].options), state, prefix="csv.")
+    return _loaded(DataRef("csv", {"target": target, **options}), data)
+
+
+def _once(name: str, mark: object, make: Callable[[], Any]) -> Any:
+    """``make()``, kept in the session under ``name`` while ``mark`` stays the same: a rerun must not redo it."""
+    kept = st.session_state.get(name)
+    if kept is None or kept[0] != mark:
+        st.session_state[name] = kept = (mark, make())
+    return kept[1]
 
 
 def _loaded(ref: DataRef, csv: bytes | None) -> Choice:
@@ -109,7 +119,4 @@ def _loaded(ref: DataRef, csv: bytes | None) -> Choice:
 
 def _csv_loaded(csv: bytes, ref: DataRef, seed: int) -> Dataset:
     mark = (hashlib.sha256(csv).hexdigest(), tuple(ref.options.items()), seed)
-    if st.session_state.get("csv.mark") != mark:
-        st.session_state["csv.data"] = csv_dataset(csv, seed=seed, **ref.options)
-        st.session_state["csv.mark"] = mark
-    return st.session_state["csv.data"]  # type: ignore[no-any-return]
+    return cast(Dataset, _once("csv.data", mark, lambda: csv_dataset(csv, seed=seed, **ref.options)))
