@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ from engine.store import RunFolder, alive
 SLOTS_PER_CORE = 8
 GRACE_SECONDS = 5.0  # between asking a run to stop and killing it
 MAX_KNOWN = 64  # runs whose log is kept open
+SEND_SECONDS = 0.2  # for a command to fit into the socket's buffer, which only a hanging worker leaves full
 CONTINUE_PATIENCE = 3.0  # a worker whose app has died needs a moment for its last checkpoint
 
 
@@ -58,6 +60,7 @@ class Live:
     link: RunnerLink
     slot: bool = True
     pid: int | None = None
+    cancelled: bool = False
 
 
 class LocalExecutor:
@@ -141,6 +144,7 @@ class LocalExecutor:
         """Stops the run, and kills its worker where it does not end by itself within some seconds."""
         problem = self.send(run_id, {"do": "stop"})
         if (key := self._key(run_id)) is not None:
+            problem = None  # it will end, one way or the other
             timer = threading.Timer(GRACE_SECONDS, self._kill, (key,))
             timer.daemon = True
             timer.start()
@@ -192,7 +196,7 @@ class LocalExecutor:
         key = self._key(waiting.run.id)
         if waiting.then == "resume" and key is not None:
             self._live[key].slot = True
-            self._deliver(self._live[key], {"do": "resume"})
+            deliver(self._live[key].control, {"do": "resume"})
         elif waiting.then != "resume":
             waiting.run.say("starting")
             self._launch(waiting.run, resume=waiting.then == "continue")
@@ -200,6 +204,7 @@ class LocalExecutor:
     def _launch(self, run: RunFolder, resume: bool) -> None:
         link = self._runner()
         ours, theirs = socket.socketpair()
+        ours.settimeout(SEND_SECONDS)
         self._keys += 1
         self._live[self._keys] = Live(run, ours, link)
         with theirs:
@@ -217,21 +222,19 @@ class LocalExecutor:
         self._fill()
         return None
 
-    def _send_to_live(self, live: Live, command: Command) -> None:
+    def _send_to_live(self, live: Live, command: Command) -> Diagnostic | None:
         """Passes on ``command``. A paused run gives its slot away, and must get one back before it resumes."""
         if command["do"] != "set":  # whatever was asked before is replaced
             self._waiting = [w for w in self._waiting if w.run.id != live.run.id]
+        problem = None
         if command["do"] == "resume" and not live.slot:
             self._waiting.append(Waiting(live.run, "resume"))
         else:
-            self._deliver(live, command)
+            problem = deliver(live.control, command)
         if command["do"] in ("pause", "step"):
             live.slot = False
         self._fill()
-
-    def _deliver(self, live: Live, command: Command) -> None:
-        with contextlib.suppress(OSError):  # it has just ended, which the runner reports
-            live.control.sendall(encode(command))
+        return problem
 
     # ---- what the runner reports, in its thread
 
@@ -250,8 +253,8 @@ class LocalExecutor:
                     threading.Thread(target=self._await_end, args=(key, live), daemon=True).start()
 
     def _await_end(self, key: int, live: Live) -> None:
-        with contextlib.suppress(OSError):
-            live.control.recv(1)  # a worker sends nothing, so this returns when it ends
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed meanwhile
+            select.select([live.control], [], [])  # a worker sends nothing, so this returns when it ends
         deadline = time.monotonic() + GRACE_SECONDS
         while alive(live.run) and time.monotonic() < deadline:  # its lock is freed a moment later
             time.sleep(0.01)
@@ -263,18 +266,20 @@ class LocalExecutor:
                 return
             live.control.close()
             self._waiting = [w for w in self._waiting if w.run.id != live.run.id]
-            self._close_log_of(live.run, code)
+            self._close_log_of(live, code)
             if not self._closing:
                 self._fill()
 
-    def _close_log_of(self, run: RunFolder, code: int | None) -> None:
+    def _close_log_of(self, live: Live, code: int | None) -> None:
         """Records the end of a worker that could not do so itself."""
-        if alive(run):
+        run = live.run
+        if alive(run):  # the lock was another's, and so is the log
             return
         try:
             last = run.log.last("state")
             if last is None or last.body["state"] not in OVER:
-                run.say("failed", f"{how_it_ended(code)} {what_remains(run)}")
+                how = "It did not answer, so its worker was ended." if live.cancelled else how_it_ended(code)
+                run.say("stopped" if live.cancelled else "failed", f"{how} {what_remains(run)}")
         except Refused as refused:
             self._unwritten[run.id] = Status("failed", reason=refused.diagnostics[0].text)
 
@@ -310,7 +315,19 @@ class LocalExecutor:
     def _kill(self, key: int) -> None:
         with self._lock:
             if live := self._live.get(key):
+                live.cancelled = True
                 live.link.kill(key)
+
+
+def deliver(control: socket.socket, command: Command) -> Diagnostic | None:
+    """Sends ``command`` to a worker; one that hangs must not make the app hang."""
+    try:
+        control.sendall(encode(command))
+    except TimeoutError:
+        return Diagnostic("run/hangs", "The worker of this run does not answer.", "Wait for it, or cancel the run.")
+    except OSError:
+        return None  # it has just ended, which the runner reports
+    return None
 
 
 def returned(act: Callable[[], Diagnostic | None]) -> Diagnostic | None:

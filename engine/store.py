@@ -244,8 +244,8 @@ def _look(path: Path) -> Look:
 def trash(home: Path, run_id: str) -> None:
     """Puts a run into the bin, from where ``restore`` takes it back. Raises Refused while it is being trained."""
     run = RunFolder.open(home, run_id)
-    if alive(run):
-        raise Refused(Diagnostic("run/busy", "This run is still being trained.", "Stop it, then delete it."))
+    if alive(run) or state_of(run) in ("queued", "starting"):
+        raise Refused(Diagnostic("run/busy", "This run is still going.", "Stop it, then delete it."))
     _move(run.path, home / "trash" / run_id)
 
 

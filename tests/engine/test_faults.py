@@ -156,6 +156,19 @@ def test_a_worker_that_dies_after_its_runner_is_noticed_too(executor):
     assert "Continue" in executor.status(run.id).reason
 
 
+def test_a_worker_that_hangs_does_not_hang_the_app_and_can_be_cancelled(executor, monkeypatch):
+    monkeypatch.setattr("engine.executor.GRACE_SECONDS", 0.2)
+    run = begin(executor)
+    os.kill(pid_of(executor, run), signal.SIGSTOP)
+    told = [executor.send(run.id, {"do": "set", "name": "lr", "value": 0.1})]
+    while told[-1] is None and len(told) < 10_000:
+        told.append(executor.send(run.id, {"do": "set", "name": "lr", "value": 0.1}))
+    assert told[-1].code == "run/hangs"
+    assert executor.cancel(run.id) is None
+    wait(lambda: executor.status(run.id).state == "stopped")
+    assert "did not answer" in executor.status(run.id).reason
+
+
 APP = """
 import sys, time
 from pathlib import Path

@@ -20,17 +20,38 @@ class Heard:
     """A link with everything it has said."""
 
     def __init__(self, home):
-        self.messages, self.gone = [], threading.Event()
+        self.messages, self.gone, self.jobs = [], threading.Event(), 0
         self.link = RunnerLink(home, self.messages.append, self.gone.set)
 
-    def start(self, key, run, resume=False):
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.link.start(key, run.path, resume, theirs)
-        return ours
+    def start(self, run):
+        self.jobs += 1
+        return Job(self, self.jobs, run)
 
-    def said(self, key, what):
-        return next((m[what] for m in list(self.messages) if m["key"] == key and what in m), None)
+
+class Job:
+    """A worker that has been asked for."""
+
+    def __init__(self, heard, key, run):
+        self.heard, self.key, self.run = heard, key, run
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            heard.link.start(key, run.path, False, theirs)
+
+    def _said(self, what):
+        return [m[what] for m in list(self.heard.messages) if m["key"] == self.key and what in m]
+
+    @property
+    def pid(self):
+        return wait(lambda: self._said("pid"))[0]
+
+    @property
+    def code(self):
+        """The exit code, once there is one."""
+        return wait(lambda: self._said("exit"))[0]
+
+    def end(self):
+        self.control.close()
+        return self.code
 
 
 def files(pid: int) -> list[str]:
@@ -39,9 +60,9 @@ def files(pid: int) -> list[str]:
     return [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
 
 
-@pytest.fixture
-def runner(tmp_path):
-    heard = Heard(tmp_path)
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    heard = Heard(tmp_path_factory.mktemp("home"))
     yield heard
     heard.link.close()
     assert heard.gone.wait(10)
@@ -49,92 +70,71 @@ def runner(tmp_path):
 
 def test_a_worker_trains_in_its_own_process_and_its_exit_is_reported(runner, tmp_path):
     run = make(tmp_path)
-    control = runner.start(1, run)
+    job = runner.start(run)
     wait(lambda: trained(run))
-    worker = psutil.Process(wait(lambda: runner.said(1, "pid")))
+    worker = psutil.Process(job.pid)
     assert worker.pid != os.getpid()
     assert os.getsid(worker.pid) == worker.pid
     assert worker.nice() == 5
     assert worker.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert 0 < worker.rlimit(psutil.RLIMIT_DATA)[0] < 2**40
-    control.close()
-    assert wait(lambda: runner.said(1, "exit") is not None)
-    assert runner.said(1, "exit") == 0
+    assert job.end() == 0
     assert state(run) == "interrupted"
 
 
 @pytest.mark.skipif(not FORKS, reason="workers are not forked on this system")
 def test_the_runner_has_one_thread_and_touches_no_accelerator_so_that_it_may_fork(runner, tmp_path):
-    run = make(tmp_path, steps=1)
-    runner.start(1, run)
-    wait(lambda: runner.said(1, "exit") is not None)
-    process = psutil.Process(runner.link.pid)
-    assert process.num_threads() == 1
-    assert not [
-        f for f in os.listdir(f"/proc/{process.pid}/fd") if "nvidia" in os.readlink(f"/proc/{process.pid}/fd/{f}")
-    ]
+    assert runner.start(make(tmp_path, steps=1)).code == 0
+    assert psutil.Process(runner.link.pid).num_threads() == 1
+    assert not [name for name in files(runner.link.pid) if "nvidia" in name]
 
 
 def test_a_kill_is_reported_with_its_signal_and_leaves_the_others_alone(runner, tmp_path):
-    one, two = make(tmp_path), make(tmp_path)
-    sockets = [runner.start(1, one), runner.start(2, two)]
-    wait(lambda: trained(one) and trained(two))
-    runner.link.kill(1)
-    assert wait(lambda: runner.said(1, "exit")) == -signal.SIGKILL
-    assert psutil.Process(runner.said(2, "pid")).is_running()
-    before = two.step
-    wait(lambda: two.step > before)
-    for each in sockets:
-        each.close()
-    wait(lambda: runner.said(2, "exit") is not None)
+    one, two = (runner.start(make(tmp_path)) for _ in range(2))
+    wait(lambda: trained(one.run) and trained(two.run))
+    runner.link.kill(one.key)
+    assert one.code == -signal.SIGKILL
+    before = two.run.step
+    wait(lambda: two.run.step > before)
+    assert two.end() == 0
 
 
 def test_sigterm_is_like_stop(runner, tmp_path):
-    run = make(tmp_path)
-    control = runner.start(1, run)
-    wait(lambda: trained(run))
-    os.kill(runner.said(1, "pid"), signal.SIGTERM)
-    wait(lambda: runner.said(1, "exit") is not None)
-    assert states(run)[-1] == "stopped"
-    assert run.checkpoint_step == run.step
-    control.close()
+    job = runner.start(make(tmp_path))
+    wait(lambda: trained(job.run))
+    os.kill(job.pid, signal.SIGTERM)
+    assert job.code == 0
+    assert states(job.run)[-1] == "stopped"
+    assert job.run.checkpoint_step == job.run.step
 
 
-def test_a_worker_keeps_no_file_of_the_runner_or_of_another_worker(runner, tmp_path):
-    one, two = make(tmp_path), make(tmp_path)
-    sockets = [runner.start(1, one), runner.start(2, two)]
-    wait(lambda: trained(one) and trained(two))
-    counts = [sum(n.startswith("socket") for n in files(runner.said(k, "pid"))) for k in (1, 2)]
-    assert counts == [1, 1]
-    for each in sockets:
-        each.close()
-    wait(lambda: runner.said(1, "exit") is not None and runner.said(2, "exit") is not None)
+def test_a_worker_keeps_no_socket_of_the_runner_or_of_another_worker(runner, tmp_path):
+    jobs = [runner.start(make(tmp_path)) for _ in range(2)]
+    wait(lambda: all(trained(job.run) for job in jobs))
+    assert [sum(name.startswith("socket") for name in files(job.pid)) for job in jobs] == [1, 1]
+    assert [job.end() for job in jobs] == [0, 0]
 
 
-def test_a_warm_runner_gives_the_first_event_in_a_fraction_of_a_second(runner, tmp_path):
-    runner.start(0, make(tmp_path, steps=1))
-    wait(lambda: runner.said(0, "exit") is not None)
+def test_a_warm_runner_gives_the_first_point_in_a_fraction_of_a_second(runner, tmp_path):
+    assert runner.start(make(tmp_path, steps=1)).code == 0
     waits = []
-    for key in range(1, 6):
-        run = make(tmp_path)
+    for _ in range(5):
         began = time.perf_counter()
-        control = runner.start(key, run)
-        wait(lambda run=run: trained(run))
+        job = runner.start(make(tmp_path))
+        wait(lambda job=job: trained(job.run))
         waits.append(time.perf_counter() - began)
-        control.close()
-        wait(lambda key=key: runner.said(key, "exit") is not None)
+        job.end()
     assert sorted(waits)[2] < 0.5  # 0.04 on a quiet machine
 
 
 def test_commands_reach_a_worker_as_lines_and_rubbish_is_passed_over(runner, tmp_path):
-    run = make(tmp_path)
-    control = runner.start(1, run)
-    wait(lambda: trained(run))
-    control.sendall(b'not json\n[]\n{"do": "explode"}\n{"do": "set", "name": "lr"}\n' + b"x" * 10_000 + b"\n")
-    control.sendall(b'{"do": "set", "name": "lr", "value": 0.5}\n{"do": "stop"}\n')
-    wait(lambda: state(run) == "stopped")
-    assert run.log.last("knob").body["new"] == 0.5
-    control.close()
+    job = runner.start(make(tmp_path))
+    wait(lambda: trained(job.run))
+    job.control.sendall(b'not json\n[]\n{"do": "explode"}\n{"do": "set", "name": "lr"}\n' + b"x" * 10_000 + b"\n")
+    job.control.sendall(b'{"do": "set", "name": "lr", "value": 0.5}\n{"do": "stop"}\n')
+    assert job.code == 0
+    assert state(job.run) == "stopped"
+    assert job.run.log.last("knob").body["new"] == 0.5
 
 
 def test_where_forking_is_not_possible_a_worker_is_a_new_python_that_does_the_same(tmp_path):
