@@ -1,8 +1,8 @@
 """How soon what a training measures is on screen, and how soon a knob is in effect. Prints one JSON object.
 
 python benchmarks/live_latency.py [--seconds 20]. A 12-layer network trains on a core of its own while a real Chromium
-watches. For every value the log holds, the time from its record to the first picture that shows it (or a later one), with
-four charts on screen and with the loss alone; how often they change; and from a turned knob to its record.
+watches. For every value the log holds, the time from its record to the first picture that shows it (or a later one),
+with four charts on screen and with the loss alone; how often they change; and from a turned knob to its record.
 Drawing is stamped by the panel after the frame is painted, on the clock that also stamps the log.
 """
 

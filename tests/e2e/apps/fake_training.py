@@ -51,6 +51,11 @@ class FakeTraining:
     def start(self, folder: RunFolder) -> None:
         self._runs[folder.id] = Run(folder, self.depth, self.period, self.steps)
 
+    def close(self) -> None:
+        for run in self._runs.values():
+            run.steps = 0
+            run.join()
+
     def send(self, run_id: str, command: dict[str, Any]) -> Diagnostic | None:
         return self._runs[run_id].obey(command)
 

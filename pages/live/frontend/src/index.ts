@@ -4,6 +4,7 @@ import { Panel } from "./panel";
 import type { Component } from "./types";
 
 export { health } from "./flow";
+export { move } from "./quick";
 export { toPosition, toValue } from "./scale";
 export { Series } from "./series";
 

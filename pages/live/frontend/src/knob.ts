@@ -41,7 +41,7 @@ export class Knob {
 
   /** The value as the run has it. A hand on the slider is not moved. */
   set(value: number, ackStep?: number): void {
-    if (ackStep !== undefined) {
+    if (ackStep !== undefined && String(ackStep) !== this.root.dataset.acked) {
       say(this.ack, `in effect from step ${count(ackStep)}`);
       this.root.dataset.acked = String(ackStep);
       if (value === this.sent) this.answered();

@@ -8,13 +8,15 @@ export interface Line {
 
 /**
  * Several columns over one growing axis, in bounded memory. When the rows are full, neighbours are merged in
- * pairs; a merged row keeps, for each column, its lowest and highest value and where they were, so no spike,
- * no first and no last value is ever lost.
+ * pairs, and from then on each row takes in twice as many values. A row keeps, for each column, its lowest and
+ * highest value and where they were, so no spike, no first and no last value is ever lost.
  */
 export class Series {
   n = 0;
   last = -Infinity;
   private readonly cap: number;
+  private stride = 1; // values that go into one row
+  private filled = 0; // and are in the last one
   private readonly start: Float64Array;
   private readonly lo: Float64Array[];
   private readonly hi: Float64Array[];
@@ -35,15 +37,24 @@ export class Series {
   /** Appends a row; one that is not later than the last is left out (it was seen before). */
   push(x: number, values: (number | null | undefined)[]): void {
     if (x <= this.last) return;
-    if (this.n === this.cap) this.halve();
-    const i = this.n++;
-    this.start[i] = this.last = x;
+    const fresh = this.n === 0 || this.filled >= this.stride;
+    if (fresh && this.n === this.cap) this.halve();
+    const i = fresh ? this.n++ : this.n - 1;
+    this.filled = fresh ? 1 : this.filled + 1;
+    if (fresh) this.start[i] = x;
+    this.last = x;
     for (let j = 0; j < this.columns; j++) {
       const v = values[j] ?? NaN;
-      this.lo[j]![i] = this.hi[j]![i] = this.newest[j] = v;
-      if (i === 0) this.oldest[j] = v;
-      this.loAt[j]![i] = this.hiAt[j]![i] = x;
+      if (!Number.isNaN(v)) this.newest[j] = v;
+      if (this.n === 1 && fresh) this.oldest[j] = v;
+      if (fresh || !(this.lo[j]![i]! <= v)) this.put(this.lo[j]!, this.loAt[j]!, i, v, x, fresh);
+      if (fresh || !(this.hi[j]![i]! >= v)) this.put(this.hi[j]!, this.hiAt[j]!, i, v, x, fresh);
     }
+  }
+
+  private put(values: Float64Array, places: Float64Array, i: number, v: number, x: number, fresh: boolean): void {
+    if (!fresh && Number.isNaN(v)) return;
+    [values[i], places[i]] = [v, x];
   }
 
   /** Newest value of column `j`. */
@@ -54,18 +65,15 @@ export class Series {
   /** Forgets what came after `x`: a continued run goes on from its checkpoint. */
   truncate(x: number): void {
     while (this.n && this.start[this.n - 1]! > x) this.n--;
+    this.filled = this.stride;
     this.last = Math.min(this.last, x);
   }
 
   /** Column `j` over [from, to] in at most `most` points, lowest and highest of each part at their own place. */
   line(j: number, most: number, from = -Infinity, to = Infinity): Line {
     const [a, b] = this.rows(from, to);
-    const parts = Math.min(b - a, (most - 2) >> 1);
     const out: Line = { x: [], y: [] };
-    for (let k = 0; k < parts; k++) {
-      const s = a + Math.floor(((b - a) * k) / parts), e = a + Math.floor(((b - a) * (k + 1)) / parts);
-      this.part(j, s, e, out);
-    }
+    for (const [s, e] of this.parts(a, b, (most - 2) >> 1)) this.part(j, s, e, out);
     if (a === 0) add(out, this.start[0]!, this.oldest[j]!, "unshift");
     if (b === this.n) add(out, this.last, this.newest[j]!, "push");
     return out;
@@ -74,11 +82,9 @@ export class Series {
   /** Columns [j0, j1) as rows of a heat map over `most` parts of the axis; a cell is the highest value of its part. */
   grid(j0: number, j1: number, most: number, from = -Infinity, to = Infinity): { x: number[]; z: (number | null)[][] } {
     const [a, b] = this.rows(from, to);
-    const parts = Math.min(b - a, most);
-    const at = (k: number) => a + Math.floor(((b - a) * k) / parts);
-    const x = Array.from({ length: parts }, (_, k) => this.start[at(k)]!);
-    const z = Array.from({ length: j1 - j0 }, (_, r) =>
-      Array.from({ length: parts }, (_, k) => highest(this.hi[j0 + r]!, at(k), at(k + 1))));
+    const parts = this.parts(a, b, most);
+    const x = parts.map(([s]) => this.start[s]!);
+    const z = Array.from({ length: j1 - j0 }, (_, r) => parts.map(([s, e]) => highest(this.hi[j0 + r]!, s, e)));
     return { x, z };
   }
 
@@ -97,6 +103,21 @@ export class Series {
     }
   }
 
+  /** Rows [a, b) in at most `most` parts that are equally long on the axis; empty ones are left out. */
+  private parts(a: number, b: number, most: number): [from: number, to: number][] {
+    if (b - a <= most) return Array.from({ length: b - a }, (_, k) => [a + k, a + k + 1]);
+    const x0 = this.start[a]!, step = (this.start[b - 1]! - x0) / most || 1;
+    const out: [number, number][] = [];
+    for (let s = a; s < b; ) {
+      const end = x0 + step * (Math.floor((this.start[s]! - x0) / step) + 1);
+      let e = s + 1;
+      while (e < b && (this.start[e]! < end || out.length === most - 1)) e++;
+      out.push([s, e]);
+      s = e;
+    }
+    return out;
+  }
+
   private rows(from: number, to: number): [number, number] {
     let a = 0, b = this.n;
     while (a < b && this.start[a]! < from) a++;
@@ -112,6 +133,7 @@ export class Series {
       keep(this.hi[j]!, this.hiAt[j]!, half, (a, b) => a >= b);
     }
     this.n = half;
+    this.stride *= 2;
   }
 }
 
