@@ -159,7 +159,7 @@ def test_advice_is_shown_without_making_the_node_broken(cnn: Canvas) -> None:
 def test_a_read_only_canvas_can_be_looked_at_but_not_changed(cnn: Canvas) -> None:
     switch, before = cnn.page.get_by_text("Read only"), cnn.drawing()
     switch.click()
-    expect(cnn.page.get_by_role("button", name="Add Linear", exact=True)).to_be_disabled()
+    expect(cnn.page.get_by_role("button", name="Add Linear", exact=True)).to_have_count(0)
     expect(cnn.tool("Undo")).to_have_count(0)
     cnn.head("relu_1").click()
     cnn.page.keyboard.press("Delete")
@@ -181,6 +181,8 @@ def test_a_network_is_built_by_clicking_layers(canvas: Canvas) -> None:
     want = {("input_1", "linear_1", 0), ("linear_1", "relu_1", 0), ("relu_1", "output_1", 0)}
     canvas.until(lambda d: wires(d) == want)
     expect(page.get_by_text("Click a layer on the left")).to_have_count(0)
+    canvas.tool("Fit view").click()
+    page.wait_for_timeout(350)
     canvas.head("linear_1").click()
     canvas.add("Dropout")  # goes into the wire that leaves the selected layer
     canvas.until(lambda d: {("linear_1", "dropout_1", 0), ("dropout_1", "relu_1", 0)} < wires(d))

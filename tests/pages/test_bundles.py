@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,6 +72,19 @@ def test_versions_are_pinned_and_the_lock_names_no_registry(frontend: Path) -> N
     package = (frontend / "package.json").read_text(encoding="utf-8")
     assert "^" not in package
     assert "~" not in package
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS, ids=name)
+def test_the_licence_of_every_package_in_a_bundle_is_beside_it(frontend: Path) -> None:
+    lock = json.loads((frontend / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    bundled = {
+        p.split("node_modules/")[-1]: body["version"]
+        for p, body in lock.items()
+        if p and not (body.get("dev") or body.get("devOptional"))
+    }
+    found = [*frontend.parent.glob("LICENSES.txt"), *frontend.parent.glob("assets/LICENSES.txt")]
+    text = "".join(p.read_text(encoding="utf-8") for p in found)
+    assert [n for n, v in bundled.items() if not n.startswith("@types/") and f"{n} {v} (" not in text] == []
 
 
 @pytest.mark.parametrize("frontend", FRONTENDS, ids=name)

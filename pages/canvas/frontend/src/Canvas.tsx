@@ -13,7 +13,9 @@ import { Toolbar } from "./Toolbar";
 
 const nodeTypes = { layer: LayerNode };
 const edgeTypes = { tensor: TensorEdge };
-const FRAME = { top: "64px", left: "24px", right: "24px", bottom: "24px" } as const; // the toolbar stands on top
+// What fitting leaves free: the toolbar stands on top, or, with nothing to edit, one button at the left.
+const FRAME = { top: "64px", left: "24px", right: "24px", bottom: "24px" } as const;
+const VIEW_FRAME = { top: "16px", left: "64px", right: "16px", bottom: "30px" } as const;
 const READABLE = 0.4, CLOSE = 0.65; // zoom
 const spoken = {
   "node.a11yDescription.default": "Press Enter to select, C to connect, Delete to remove, arrow keys to move.",
@@ -35,12 +37,13 @@ export function Canvas() {
   }, 0);
   const far = useFlowStore((s) => s.transform[2] < 0.35);
   const waiting = useSlow(useDoc((s) => s.waiting));
+  const readonly = useDoc((s) => s.readonly);
   const close = (fn: () => void) => () => { fn(); setOpen(false); };
   return (
-    <div className={`editor${far ? " far" : ""}${waiting ? " waiting" : ""}`} ref={root} tabIndex={0} role="application"
+    <div className={`editor${far ? " far" : ""}${waiting ? " waiting" : ""}${readonly ? " view" : ""}`} ref={root} tabIndex={0} role="application"
       aria-label="Network editor" onKeyDown={(e) => onKey(doc, { layout, fit, focus }, e)}
       onPointerDown={keepFocus}>
-      <Palette open={open} onDrop={(t, x, y) => close(() => dropAt(t, x, y))()} onPick={append} />
+      {!readonly && <Palette open={open} onDrop={(t, x, y) => close(() => dropAt(t, x, y))()} onPick={append} />}
       <Flow onPaneClick={() => setOpen(false)}>
         <Panel position="top-left"><Toolbar {...{ open, setOpen, layout, turn, fit }} /></Panel>
       </Flow>
@@ -80,11 +83,11 @@ function Flow({ children, onPaneClick }: { children: React.ReactNode; onPaneClic
       onSelectionStart={() => { doc.boxing = true; }} onSelectionEnd={() => { doc.boxing = false; doc.reportSelection(); }}
       nodesDraggable={!readonly} nodesConnectable={!readonly} nodeDragThreshold={2}
       onlyRenderVisibleElements={nodes.length > 120} minZoom={0.1} maxZoom={2}
-      snapToGrid snapGrid={[10, 10]} zoomOnDoubleClick={false} preventScrolling
+      snapToGrid snapGrid={[10, 10]} zoomOnDoubleClick={false} preventScrolling={!readonly} zoomOnScroll={!readonly}
     >
       <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
       <Controls showInteractive={false} showFitView={false} />
-      <MiniMap pannable zoomable nodeColor={(n) => groupColor(doc.palette, doc.specs.get((n as FNode).data.layer)?.group)} />
+      {!readonly && <MiniMap pannable zoomable nodeColor={(n) => groupColor(doc.palette, doc.specs.get((n as FNode).data.layer)?.group)} />}
       {children}
       <Panel position="bottom-center">
         <div className="legend" ref={legend} hidden aria-label="Colours show the gradient, from vanishing through healthy to exploding">
@@ -117,8 +120,8 @@ function useView(root: React.RefObject<HTMLDivElement | null>) {
   const flow = useReactFlow<FNode, FEdge>();
   const fit = useCallback(() => {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    void flow.fitView({ padding: FRAME, maxZoom: 1.15, duration: calm ? 0 : 200 });
-  }, [flow]);
+    void flow.fitView({ padding: doc.st.readonly ? VIEW_FRAME : FRAME, maxZoom: 1.15, duration: calm ? 0 : 200 });
+  }, [doc, flow]);
   /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. */
   const open = useCallback(() => {
     const all = flow.getNodesBounds(doc.st.nodes), box = root.current!.querySelector(".react-flow")!;

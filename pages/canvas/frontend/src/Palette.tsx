@@ -1,7 +1,7 @@
 // The layers to choose from: search, click to append, drag to place. Pointer events, so that touch and pen work too.
 import { useContext, useMemo, useRef, useState, type PointerEvent } from "react";
 import { groupColor } from "./colors";
-import { Ctx, tone, useDoc } from "./parts";
+import { Ctx, tone } from "./parts";
 import type { LayerSpec } from "./types";
 
 const FAR = 6; // px until a press becomes a drag
@@ -9,7 +9,6 @@ interface Props { open: boolean; onPick(type: string): void; onDrop(type: string
 
 export function Palette({ open, onPick, onDrop }: Props) {
   const { doc } = useContext(Ctx);
-  const readonly = useDoc((s) => s.readonly);
   const [query, setQuery] = useState("");
   const { ghost, press } = useDragOut(onPick, onDrop);
   const groups = useMemo(() => search(doc.palette.layers, doc.palette.groups, query), [doc, query]);
@@ -18,13 +17,13 @@ export function Palette({ open, onPick, onDrop }: Props) {
     <div id="layers" className={`palette${open ? " open" : ""}${ghost ? " dragging" : ""}`} role="region" aria-label="Layers">
       <input type="search" placeholder="Search layers" aria-label="Search layers" value={query}
         onChange={(e) => setQuery(e.currentTarget.value)}
-        onKeyDown={(e) => { if (e.key === "Enter" && first && !readonly) { onPick(first.type); setQuery(""); } }} />
+        onKeyDown={(e) => { if (e.key === "Enter" && first) { onPick(first.type); setQuery(""); } }} />
       <div className="scroll">
         {groups.map(([group, layers]) => (
           <div key={group} role="group" aria-label={group}>
             <div className="grp">{group}</div>
             {layers.map((l) => (
-              <button key={l.type} type="button" disabled={readonly} title={l.help} aria-label={`Add ${l.title}`}
+              <button key={l.type} type="button" title={l.help} aria-label={`Add ${l.title}`}
                 style={tone(groupColor(doc.palette, group))} {...press(l)}>{l.title}</button>
             ))}
           </div>

@@ -34,8 +34,8 @@ export function Toolbar({ open, setOpen, layout, turn, fit }: Props) {
   ] as const;
   return (
     <div className="bar" role="toolbar" aria-label="Edit">
-      <button type="button" className="opener" aria-label="Layers" title="Layers" aria-expanded={open} aria-controls="layers"
-        onClick={() => setOpen(!open)}><Icon name="layers" /> Layers</button>
+      {!readonly && <button type="button" className="opener" aria-label="Layers" title="Layers" aria-expanded={open} aria-controls="layers"
+        onClick={() => setOpen(!open)}><Icon name="layers" /> Layers</button>}
       {!readonly && edits.map(([icon, name, key, on, fn]) => (
         <button key={icon} type="button" aria-label={name} title={key ? `${name} (${key})` : name} {...when(on, fn)}><Icon name={icon} /></button>
       ))}

@@ -1,7 +1,7 @@
 // A layer and a wire, as React Flow draws them.
 import { createContext, memo, useCallback, useContext, useEffect, useLayoutEffect, useRef, type CSSProperties } from "react";
 import {
-  BaseEdge, getBezierPath, getSmoothStepPath, Handle, Position, useUpdateNodeInternals, type EdgeProps, type NodeProps,
+  BaseEdge, Handle, Position, useUpdateNodeInternals, type EdgeProps, type NodeProps,
 } from "@xyflow/react";
 import { useStore } from "zustand";
 import { groupColor } from "./colors";
@@ -9,6 +9,7 @@ import { portCount, type FEdge, type FNode } from "./graph";
 import type { LiveView } from "./live";
 import type { Doc, Store } from "./store";
 import type { LayerSpec, Note, Params } from "./types";
+import { course } from "./wire";
 
 export const Ctx = createContext<{ doc: Doc; live: LiveView }>(null as never);
 export function useDoc<T>(pick: (s: Store) => T): T { return useStore(useContext(Ctx).doc.s, pick); }
@@ -47,7 +48,7 @@ export const LayerNode = memo(function LayerNode({ id, data, selected }: NodePro
     wrapper.setAttribute("aria-label", name);
     wrapper.toggleAttribute("data-told", told);
   }, [name, told]);
-  const flags = { sel: selected, from, bad: note?.error, warned: note?.warn, grey: note?.grey };
+  const flags = { tb: !lr, sel: selected, from, bad: note?.error, warned: note?.warn, grey: note?.grey };
   return (
     <div ref={ref} className={["layer", ...Object.entries(flags).filter(([, on]) => on).map(([k]) => k)].join(" ")}
       style={tone(groupColor(doc.palette, spec?.group))}>
@@ -95,13 +96,14 @@ export const TensorEdge = memo(function TensorEdge(p: EdgeProps<FEdge>) {
   const { id, source, target } = p;
   const label = useDoc((s) => s.notes[source]?.shape);
   const lr = useDoc((s) => s.dir === "LR");
-  const back = lr ? p.targetX < p.sourceX : p.targetY < p.sourceY; // to the next row of a wrapped layout
-  const [path, x, y] = back ? getSmoothStepPath({ ...p, borderRadius: 12, offset: 24 }) : getBezierPath(p);
-  const room = lr ? Math.abs(p.targetX - p.sourceX) > 6.2 * (label?.length ?? 0) + 24 : Math.abs(p.targetY - p.sourceY) > 24;
+  const [path, x, y] = course(p, lr);
+  const width = 6.1 * (label?.length ?? 0) + 8; // of a monospaced 10 px text: measuring it costs a layout per wire
+  const room = lr ? Math.abs(p.targetX - p.sourceX) > width + 16 : Math.abs(p.targetY - p.sourceY) > 24;
   const ref = useCallback((el: SVGGElement | null) => live.wire(id, el && { el, source, target }), [id, source, target, live]);
   return (
     <g ref={ref} className="tensor">
       <BaseEdge path={path} interactionWidth={24} />
+      {room && label && <rect className="size" x={x - width / 2} y={y - 7} width={width} height={14} />}
       {room && label && <text className="size" x={x} y={y}>{label}</text>}
     </g>
   );
