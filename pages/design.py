@@ -21,13 +21,16 @@ def editor() -> None:
     doc = sync(session.doc(), KEY)
     inference = infer(doc.graph)
     bar = st.container(horizontal=True, vertical_alignment="bottom")
+    messages = st.container()
     left, right = st.columns([4, 1.2])
     with left:  # first, so that the browser has the new shapes before the rest is built
         canvas(
             doc, key=KEY, notes=notes(inference), height=620, on_fix=lambda node, code: fix(doc, inference, node, code)
         )
     with bar:
-        toolbar(doc, inference)
+        toolbar(doc)
+    with messages:
+        refusals()
     with right:
         inspector(doc, inference)
     code(inference, doc)
@@ -40,7 +43,7 @@ def fix(doc: Doc, inference: Inference, node: str, code: str) -> None:
         doc.command(cure.edits)
 
 
-def toolbar(doc: Doc, inference: Inference) -> None:
+def toolbar(doc: Doc) -> None:
     with st.popover("Templates", icon=":material/dashboard:", key=f"templates.{doc.epoch}"):  # a new key closes it
         for template in templates.TEMPLATES:
             st.button(
@@ -66,9 +69,13 @@ def toolbar(doc: Doc, inference: Inference) -> None:
         st.button("Bring back the last network", icon=":material/undo:", on_click=session.undo_replace)
     if st.button("Train this network", type="primary", icon=":material/play_arrow:"):
         st.switch_page("train.py")
-    if problem := st.session_state.pop("open.problem", None):
-        for d in problem.diagnostics[:5]:
-            tell(d)
+
+
+def refusals() -> None:
+    """Why the file that was opened last is not the drawing now."""
+    if refused := st.session_state.pop("open.problem", None):
+        for problem in refused.diagnostics[:5]:
+            tell(problem)
 
 
 def use_template(template: templates.Template) -> None:
