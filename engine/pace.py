@@ -60,7 +60,7 @@ class Governor:
             "point": Budget(12.5, 0.01),
             "evaluation": Budget(
                 12.5, 0.1, credit=10
-            ),  # a learner waits for these: a large net must not keep them dark
+            ),  # who learns waits for these: large networks must show some early
             "layers": Budget(10, 0.0125),
             "hist": Budget(2, 0.0075),
             "boundary": Budget(3, 0.02),

@@ -295,10 +295,12 @@ class TestFaults:
     def test_a_gradient_that_breaks_alone_names_the_layer_nearest_to_the_loss(self):
         training = make()
 
-        def poison(gradient: torch.Tensor) -> torch.Tensor:
-            return gradient * float("nan")
+        def poison(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            if output.requires_grad:
+                output.register_hook(lambda gradient: gradient * float("nan"))
 
-        dict(training.model.named_parameters())["linear_2.weight"].register_hook(poison)
+        # What flows back from linear_2 is then NaN, in the gradients of linear_2 and of linear_1 before it.
+        training.model.get_submodule("linear_2").register_forward_hook(poison)
         before = weights(training)
         with pytest.raises(RunFault, match="the gradient became NaN or infinite") as fault:
             advance(training, 1)

@@ -36,6 +36,13 @@ def test_the_governor_changes_nothing_either():
     assert same(weights(governed), trained(200, watch=False))
 
 
+def test_an_evaluation_leaves_dropout_and_batch_norm_in_training_mode():
+    for graph, data in CASES.values():
+        training = make(graph, data, every=1)
+        advance(training, 1)
+        assert all(module.training for module in training.model.modules())
+
+
 def test_an_observed_step_leaves_the_random_stream_alone():
     states = []
     for every in (1, 10**9):
@@ -89,9 +96,15 @@ def test_watching_keeps_to_its_share_whatever_steps_and_looks_cost(step: float, 
     costs = {"point": 0.0, "evaluation": evaluation, "layers": layers, "hist": layers / 2, "boundary": layers}
     found, now = simulate(step, costs, 20.0)
     spent = {look: sum(look in looks for looks in found) * costs[look] for look in EVERYTHING}
-    share = {"layers": 0.0125, "hist": 0.0075, "evaluation": 0.05, "boundary": 0.02}
-    for look, part in share.items():
-        assert spent[look] <= part * (now + 1) + costs[look] + 1e-9  # the first look comes in any case
+    for look, budget in Governor().budgets.items():
+        first = costs[look]  # comes in any case
+        assert spent[look] <= budget.share * (now + budget.credit) + first + 1e-9
+
+
+def test_watching_layers_takes_two_percent_at_most():
+    budgets = Governor().budgets
+    assert budgets["layers"].share + budgets["hist"].share <= 0.02
+    assert budgets["layers"].hz <= 10
 
 
 @pytest.mark.parametrize("step", [0.0003, 0.01, 0.2, 1.0])
