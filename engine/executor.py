@@ -151,7 +151,7 @@ class LocalExecutor:
         return problem
 
     def close(self) -> None:
-        """Ends everything: workers save a checkpoint and say "interrupted"."""
+        """Ends everything: workers save a checkpoint and say "interrupted". A second call does nothing."""
         with self._lock:
             self._closing = True
             for waiting in self._waiting:
@@ -165,6 +165,7 @@ class LocalExecutor:
             time.sleep(0.01)
         if self._link:
             self._link.close()
+            self._link = None
         if self._mine is not None:
             os.close(self._mine)
             self._mine = None

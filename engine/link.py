@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -56,7 +57,8 @@ class RunnerLink:
 
     def close(self) -> None:
         """Ends the runner; its workers end by themselves when their own sockets close."""
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it has died before
+            self._socket.shutdown(socket.SHUT_RDWR)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -64,10 +66,8 @@ class RunnerLink:
             self._process.wait()
 
     def _send(self, send: Callable[[], object]) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it has just died, which ``lost`` tells
             send()
-        except OSError:
-            return
 
     def _listen(self) -> None:
         try:

@@ -222,6 +222,16 @@ def test_closing_the_app_saves_what_runs_and_what_waits_and_leaves_no_process(tm
     assert psutil.wait_procs(family, timeout=5)[1] == []
 
 
+def test_closing_twice_or_after_the_runner_has_died_is_no_fault(tmp_path):
+    executor = LocalExecutor(tmp_path, slots=1)
+    os.kill(executor.runner_pid, signal.SIGKILL)
+    executor.close()
+    executor.close()
+    again = LocalExecutor(tmp_path, slots=1)  # the home is free again
+    assert again.home == tmp_path
+    again.close()
+
+
 def test_a_second_app_on_the_same_home_does_not_call_the_runs_of_the_first_interrupted(tmp_path):
     first = LocalExecutor(tmp_path, slots=1)
     going, waiting = begin(first), make(tmp_path)
