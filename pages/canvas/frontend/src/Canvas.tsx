@@ -14,8 +14,8 @@ import { Toolbar } from "./Toolbar";
 const nodeTypes = { layer: LayerNode };
 const edgeTypes = { tensor: TensorEdge };
 // What fitting leaves free: the toolbar stands on top, or, with nothing to edit, one button at the left.
-const FRAME = { top: "64px", left: "24px", right: "24px", bottom: "24px" } as const;
-const VIEW_FRAME = { top: "16px", left: "64px", right: "16px", bottom: "30px" } as const;
+const FRAME = { top: "64px", left: "40px", right: "40px", bottom: "24px" } as const;
+const VIEW_FRAME = { top: "16px", left: "72px", right: "32px", bottom: "44px" } as const;
 const READABLE = 0.4, CLOSE = 0.65; // zoom
 const spoken = {
   "node.a11yDescription.default": "Press Enter to select, C to connect, Delete to remove, arrow keys to move.",
