@@ -159,7 +159,7 @@ export class Card {
       button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       this.touch();
     };
-    const swatch = el("span", { class: `ll-swatch ll-${mark ?? "line"}`, style: `--c:${colour}` });
+    const swatch = el("span", { class: `ll-swatch ll-${mark ?? "solid"}`, style: `--c:${colour}` });
     const button = el("button", {
       type: "button", class: "ll-entry", "aria-pressed": String(!this.hidden.has(name)), title: `Show or hide ${name}`, click: flip,
     }, swatch, name);

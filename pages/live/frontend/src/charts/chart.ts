@@ -58,8 +58,13 @@ export function trace(view: View, name: string, colour: string, line: Line, extr
   };
 }
 
-/** A logarithmic axis whose every tick is a whole number, not a lone digit between powers. */
-export const LOG = { type: "log", tickformat: "~g", nticks: 6 };
+/** A logarithmic axis for `lines`, its ticks whole numbers (not lone digits between powers) and never crowded. */
+export function logAxis(lines: Json[]): Json {
+  const values = lines.flatMap((l) => l.y as number[]).filter((v) => v > 0);
+  const decades = values.length ? Math.log10(values.reduce((a, b) => Math.max(a, b)) / values.reduce((a, b) => Math.min(a, b))) : 3;
+  const dtick = decades < 0.5 ? undefined : decades < 1.6 ? "D2" : Math.ceil(decades / 5);
+  return { type: "log", tickformat: "~g", nticks: 6, dtick };
+}
 
 /** Layout shared by all charts; `y` and `x` add to the axes. */
 export function layout(view: View, x: Json = {}, y: Json = {}): Json {
@@ -70,7 +75,7 @@ export function layout(view: View, x: Json = {}, y: Json = {}): Json {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: t.muted, family: t.font, size: 11 },
     hoverlabel: { bgcolor: t.background, bordercolor: t.grid, font: { color: t.text, size: 12, family: t.font } },
-    xaxis: { ...axis, ...x }, yaxis: { ...axis, ...y },
+    xaxis: { ...axis, spikethickness: 1, spikecolor: t.guide, spikedash: "solid", ...x }, yaxis: { ...axis, ...y },
   };
 }
 

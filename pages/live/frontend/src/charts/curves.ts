@@ -2,7 +2,7 @@
 
 import { POINT, type History, type PointName } from "../history";
 import type { Line } from "../series";
-import { LOG, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
+import { logAxis, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
 
 const line = (view: View, name: PointName): Line =>
   view.history.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.to);
@@ -16,14 +16,15 @@ export const loss: Chart = {
   shown: () => true,
   figure(view): Figure {
     const t = view.theme;
-    const y = view.option === "log" ? LOG : { type: "linear", rangemode: "tozero", nticks: 6 };
+    const data = [
+      trace(view, "one batch", t.batch, line(view, "batch_loss"), { width: 1 }),
+      trace(view, "training", t.train, line(view, "train_loss")),
+      trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
+    ];
+    const y = view.option === "log" ? logAxis(data) : { type: "linear", rangemode: "tozero", nticks: 6 };
     const empty = view.history.points.n ? {} : { range: view.option === "log" ? [-2, 0.3] : [0, 2] };
     return {
-      data: [
-        trace(view, "one batch", t.batch, line(view, "batch_loss"), { width: 1 }),
-        trace(view, "training", t.train, line(view, "train_loss")),
-        trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
-      ],
+      data,
       layout: { ...stepLayout(view, { ...y, ...empty }), hovermode: "x unified" },
       legend: [
         { name: "training", colour: t.train }, { name: "validation", colour: t.validation },

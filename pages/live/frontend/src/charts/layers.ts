@@ -4,7 +4,7 @@ import type { History, LayerName } from "../history";
 import { short } from "../format";
 import { depth, SCALE } from "../theme";
 import type { Json } from "../types";
-import { escape, LOG, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+import { escape, logAxis, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
 
 const HEAT_PARTS = 120;
 const ROOM_PX = 26;
@@ -30,7 +30,7 @@ function lines(view: View, q: Quantity, rows: Row[], y: Json): Figure {
   const legend = rows.map((r, i) => ({ name: r.name, colour: depth(i, rows.length, view.theme.dark) }));
   const data = rows.map((r, i) =>
     trace(view, r.name, legend[i]!.colour, view.history.layers.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
-  const axis = q.log ? LOG : { nticks: 6 };
+  const axis = q.log ? logAxis(data) : { nticks: 6 };
   return { data, layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: q.log ? [-4, 1] : [0, 1] }), ...y }), legend };
 }
 
