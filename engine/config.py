@@ -10,22 +10,60 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.spec import Param
 
 SETTINGS: tuple[Param, ...] = (
-    Param("loss", "choice", "auto", choices=("auto", "cross_entropy", "mse", "mae", "huber", "bce"), label="Loss",
-          help="What training makes small. 'auto' is cross-entropy for classes and mean squared error for numbers."),
-    Param("optimizer", "choice", "adam",
-          choices=("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"), label="Optimizer",
-          help="The rule that turns gradients into steps."),
-    Param("schedule", "choice", "constant", choices=("constant", "step", "cosine", "warmup", "warmup_cosine"),
-          label="Learning-rate schedule", help="How the learning rate changes over the run."),
+    Param(
+        "loss",
+        "choice",
+        "auto",
+        choices=("auto", "cross_entropy", "mse", "mae", "huber", "bce"),
+        label="Loss",
+        help="What training makes small. 'auto' is cross-entropy for classes and mean squared error for numbers.",
+    ),
+    Param(
+        "optimizer",
+        "choice",
+        "adam",
+        choices=("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"),
+        label="Optimizer",
+        help="The rule that turns gradients into steps.",
+    ),
+    Param(
+        "schedule",
+        "choice",
+        "constant",
+        choices=("constant", "step", "cosine", "warmup", "warmup_cosine"),
+        label="Learning-rate schedule",
+        help="How the learning rate changes over the run.",
+    ),
     Param("steps", "int", 10_000, 1, 10_000_000, label="Steps", log=True, help="How many batches to train on."),
     Param("seed", "int", 0, 0, 2**31 - 1, label="Seed", help="The same seed gives the same run."),
-    Param("device", "choice", "auto", choices=("auto", "cpu", "cuda", "mps"), label="Device",
-          help="'auto' takes an accelerator if there is one."),
-    Param("early_stopping", "bool", False, label="Early stopping",
-          help="Stop when the validation loss has not improved for a while, and go back to the best weights."),
-    Param("patience", "int", 500, 1, 1_000_000, label="Patience", log=True,
-          help="Early stopping waits this many steps for a better validation loss."),
-    Param("max_seconds", "int", 3600, 1, 86_400, label="Time limit (s)", log=True, help="The run stops after this time."),
+    Param(
+        "device",
+        "choice",
+        "auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        label="Device",
+        help="'auto' takes an accelerator if there is one.",
+    ),
+    Param(
+        "early_stopping",
+        "bool",
+        False,
+        label="Early stopping",
+        help="Stop when the validation loss has not improved for a while, and go back to the best weights.",
+    ),
+    Param(
+        "patience",
+        "int",
+        500,
+        1,
+        1_000_000,
+        label="Patience",
+        log=True,
+        help="Early stopping waits this many steps for a better validation loss.",
+    ),
+    Param(
+        "max_seconds", "int", 3600, 1, 86_400, label="Time limit (s)", log=True, help="The run stops after this time."
+    ),
 )
 
 
@@ -60,8 +98,13 @@ class TrainConfig:
     def from_json(body: Mapping[str, Any]) -> TrainConfig:
         """The config in ``body``. Raises Refused if a setting is unknown or out of its range."""
         names = {f.name for f in fields(TrainConfig)}
-        unknown = [Diagnostic("config/unknown", f"There is no setting {n!r}.", f"Use one of {', '.join(sorted(names))}.",
-                              field=n) for n in body if n not in names]
+        unknown = [
+            Diagnostic(
+                "config/unknown", f"There is no setting {n!r}.", f"Use one of {', '.join(sorted(names))}.", field=n
+            )
+            for n in body
+            if n not in names
+        ]
         ranged = (p.check(body[p.name]) for p in SETTINGS if p.name in body)
         if problems := unknown + [d for d in ranged if d]:
             raise Refused(*problems)

@@ -30,22 +30,26 @@ def body() -> None:
     with left:
         button = st.container()
         choice = settings()
-        choice = replace(choice, config=replace(choice.config, knobs=knobs()))
+        choice = replace(choice, config=replace(choice.config, knobs=only_turned(st.session_state.get("knobs", {}))))
         with button:
             train_button(choice, checks(choice))
     with right:
         network(run)
         labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
-        turned = live_panel(
-            run.id if run else None, key="live", points=points(choice), labels=labels, knobs=knobs()
-        ).knobs
-        st.session_state.knobs = turned or st.session_state.get("knobs", {})
+        panel = live_panel(run.id if run else None, key="live", points=points(choice), labels=labels, knobs=knobs())
+        if panel.knobs:
+            st.session_state.knobs = only_turned(panel.knobs)
 
 
 def knobs() -> dict[str, float]:
     """The knobs as last turned, for the network drawn now: where the next run starts."""
+    return initial(session.doc().graph) | only_turned(st.session_state.get("knobs", {}))
+
+
+def only_turned(knobs: dict[str, float]) -> dict[str, float]:
+    """Those that stand elsewhere than at their start: the others follow the drawing, or the optimizer (AdamW's decay)."""
     start = initial(session.doc().graph)
-    return start | {name: value for name, value in st.session_state.get("knobs", {}).items() if name in start}
+    return {name: value for name, value in knobs.items() if name in start and value != start[name]}
 
 
 def points(choice: Choice) -> list[tuple[float, float, float, bool]]:
