@@ -47,7 +47,7 @@ def knobs() -> dict[str, float]:
 
 
 def only_turned(knobs: dict[str, float]) -> dict[str, float]:
-    """Those that stand elsewhere than at their start: the others follow the drawing, or the optimizer (AdamW's decay)."""
+    """Those not at their start: the others follow the drawing, or the optimizer (AdamW has a decay of its own)."""
     start = initial(session.doc().graph)
     return {name: value for name, value in knobs.items() if name in start and value != start[name]}
 
