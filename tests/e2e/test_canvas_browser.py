@@ -47,9 +47,10 @@ class Canvas:
         self.editor = page.get_by_role("application", name="Network editor")
 
     def load(self, drawing: str) -> None:
+        old = self.drawing()["epoch"]
         self.page.get_by_role("button", name=f"Load {drawing}").click()
-        self.until(lambda d: d["rev"] == 0 and not d["selected"])
-        expect(self.page.locator(".react-flow__node")).to_have_count(len(ids(self.drawing())))
+        loaded = self.until(lambda d: d["epoch"] != old)
+        expect(self.page.locator(".react-flow__node")).to_have_count(len(ids(loaded)))
         expect(self.tool("Undo")).to_be_disabled()
         self.page.wait_for_timeout(300)  # the view comes to rest
 

@@ -125,7 +125,9 @@ def editor() -> None:
             st.button(f"Load {name}", on_click=doc.load, args=(graph,))
         st.toggle("Read only", key="readonly")
         st.text_input("Feed", key="feed")
-    st.code(json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev}), language=None)
+    st.code(
+        json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev, "epoch": doc.epoch}), language=None
+    )
 
 
 def design() -> None:
