@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from engine.knobs import KNOBS
+from engine.knobs import BY_NAME, KNOBS
 from tests.e2e.browser import serve
 
 APP = Path(__file__).parent / "apps" / "live_app.py"
@@ -324,4 +324,4 @@ def test_every_control_has_a_name_and_every_knob_its_help(running: Page) -> None
     help_ = running.locator("[data-knob=l1] .ll-help")
     help_.focus()
     expect(running.locator("[data-knob=l1] [role=tooltip]")).to_be_visible()
-    expect(running.locator("[data-knob=l1] [role=tooltip]")).to_contain_text("pulls weights to exactly zero")
+    expect(running.locator("[data-knob=l1] [role=tooltip]")).to_contain_text(BY_NAME["l1"].help)

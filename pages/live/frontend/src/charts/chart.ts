@@ -58,12 +58,12 @@ export function trace(view: View, name: string, colour: string, line: Line, extr
   };
 }
 
-/** A logarithmic axis for `lines`, its ticks whole numbers (not lone digits between powers) and never crowded. */
+/** A logarithmic axis for `lines`: powers of ten, or over a short range whole numbers, never lone digits between powers. */
 export function logAxis(lines: Json[]): Json {
   const values = lines.flatMap((l) => l.y as number[]).filter((v) => v > 0);
   const decades = values.length ? Math.log10(values.reduce((a, b) => Math.max(a, b)) / values.reduce((a, b) => Math.min(a, b))) : 3;
   const dtick = decades < 0.5 ? undefined : decades < 1.6 ? "D2" : Math.ceil(decades / 5);
-  return { type: "log", tickformat: "~g", nticks: 6, dtick };
+  return { type: "log", nticks: 6, dtick, ...(typeof dtick === "number" ? { exponentformat: "power" } : { tickformat: "~g" }) };
 }
 
 /** Layout shared by all charts; `y` and `x` add to the axes. */
