@@ -17,8 +17,15 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-QUIET = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-         "--disable-component-update --disable-sync").split()
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def free_port() -> int:
@@ -33,9 +40,26 @@ def serve(script: Path, home: Path, *options: str) -> Iterator[tuple[str, subpro
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = (home / "server.log").open("wb")
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--server.address", "127.0.0.1", *options]
-    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "LAYERLOOM_HOME": str(home), "PYTHONPATH": str(ROOT)},
-                              stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(script),
+        "--server.port",
+        str(port),
+        "--server.address",
+        "127.0.0.1",
+        *options,
+    ]
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "LAYERLOOM_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
     try:
         _await(f"http://127.0.0.1:{port}/_stcore/health", server, home / "server.log")
         yield f"http://127.0.0.1:{port}", server

