@@ -52,7 +52,14 @@ class Canvas:
         loaded = self.until(lambda d: d["epoch"] != old)
         expect(self.page.locator(".react-flow__node")).to_have_count(len(ids(loaded)))
         expect(self.tool("Undo")).to_be_disabled()
-        self.page.wait_for_timeout(300)  # the view comes to rest
+        self.rest()
+
+    def rest(self) -> None:
+        """Waits until the view has stopped moving."""
+        view, seen = self.page.locator(".react-flow__viewport"), list[str | None]()
+        while len(seen) < 4 or len(set(seen[-4:])) > 1:
+            seen.append(view.get_attribute("style"))
+            self.page.wait_for_timeout(80)
 
     def node(self, id: str) -> Locator:
         return self.page.locator(f'.react-flow__node[data-id="{id}"]')
@@ -183,7 +190,7 @@ def test_a_network_is_built_by_clicking_layers(canvas: Canvas) -> None:
     canvas.until(lambda d: wires(d) == want)
     expect(page.get_by_text("Click a layer on the left")).to_have_count(0)
     canvas.tool("Fit view").click()
-    page.wait_for_timeout(350)
+    canvas.rest()
     canvas.head("linear_1").click()
     canvas.add("Dropout")  # goes into the wire that leaves the selected layer
     canvas.until(lambda d: {("linear_1", "dropout_1", 0), ("dropout_1", "relu_1", 0)} < wires(d))
@@ -221,7 +228,7 @@ def test_a_skip_is_drawn_by_dragging_from_port_to_port(cnn: Canvas) -> None:
     cnn.add("Add")
     cnn.until(lambda d: ("conv2d_1", "add_1", 0) in wires(d))
     cnn.tool("Fit view").click()
-    cnn.page.wait_for_timeout(350)
+    cnn.rest()
     cnn.drag(cnn.port("input_1", "out"), cnn.port("add_1", "in1"))
     cnn.until(lambda d: ("input_1", "add_1", 1) in wires(d))
     expect(cnn.port("add_1", "in2")).to_be_visible()  # a free input is always left
