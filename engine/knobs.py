@@ -150,16 +150,18 @@ DROPOUT_PARAM = Param(
     help="Share of the values that a Dropout layer sets to zero while training.",
 )
 
+OF_OPTIMIZER = {"adamw": {"weight_decay": 0.01}}  # where a knob starts elsewhere with an optimizer (PyTorch's default)
+
 
 def knob(name: str) -> Param | None:
     """The Param that ranges ``name``; None if there is no such knob."""
     return DROPOUT_PARAM if name == "dropout" or name.startswith(DROPOUT) else BY_NAME.get(name)
 
 
-def initial(graph: Graph) -> dict[str, float]:
-    """Every knob at its default, and one for each Dropout layer as drawn."""
+def initial(graph: Graph, optimizer: str = "") -> dict[str, float]:
+    """Every knob at its default (with ``optimizer``, where it has its own), and one for each Dropout layer as drawn."""
     drawn = {DROPOUT + n.id: float(n.params.get("p", 0.5)) for n in graph.nodes if n.type == "Dropout"}
-    return {k.name: k.default for k in KNOBS} | drawn
+    return {k.name: k.default for k in KNOBS} | OF_OPTIMIZER.get(optimizer, {}) | drawn
 
 
 def change(values: dict[str, float], name: str, value: object) -> tuple[dict[str, float], Diagnostic | None]:

@@ -76,6 +76,11 @@ class Log:
         found = self._select(f"SELECT {COLUMNS} FROM {table} WHERE kind = ?1 ORDER BY id DESC LIMIT 1", kind)
         return found[0] if found else None
 
+    def every(self, *kinds: Kind) -> list[Record]:
+        """All records of ``kinds`` that keep their history, oldest first."""
+        marks = ", ".join("?" * len(kinds))
+        return self._select(f"SELECT {COLUMNS} FROM record WHERE kind IN ({marks}) ORDER BY id", *kinds)
+
     def newest(self) -> int:
         with self._lock, told(self.path):
             return self._newest()

@@ -14,13 +14,9 @@ from torch import Tensor
 
 
 class Optimizer:
-    """Base: ``state`` are vectors like ``weights`` (P,), ``numbers`` are scalars; both go into a checkpoint.
-
-    ``knobs`` are defaults of knobs that belong to the rule, where a configuration leaves them out.
-    """
+    """Base: ``state`` are vectors like ``weights`` (P,), ``numbers`` are scalars; both go into a checkpoint."""
 
     buffers: ClassVar[tuple[str, ...]] = ()
-    knobs: ClassVar[dict[str, float]] = {}
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
@@ -108,9 +104,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose decoupled weight decay starts at 0.01 (Loshchilov & Hutter 2019; PyTorch's default)."""
-
-    knobs: ClassVar[dict[str, float]] = {"weight_decay": 0.01}
+    """Adam whose weight decay knob starts at 0.01 (Loshchilov & Hutter 2019): see knobs.OF_OPTIMIZER."""
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

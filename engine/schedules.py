@@ -31,7 +31,9 @@ def warmup(step: int, steps: int) -> float:
 def warmup_cosine(step: int, steps: int) -> float:
     """The warm-up, then a cosine over what is left."""
     rise = max(1, round(WARMUP * steps))
-    return warmup(step, steps) if step < rise else cosine(step - rise, max(1, steps - rise))
+    if step < rise:
+        return warmup(step, steps)
+    return cosine(step - rise, max(1, steps - rise))
 
 
 SCHEDULES: dict[str, Schedule] = {

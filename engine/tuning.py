@@ -11,7 +11,6 @@ from builder.diagnostic import Diagnostic, Refused
 from engine import knobs
 from engine.config import TrainConfig
 from engine.network import Network
-from engine.optimizers import OPTIMIZERS
 from engine.regularizers import set_dropout
 
 NO_DROPOUT = Diagnostic(
@@ -27,7 +26,7 @@ class Tuning:
 
     def __init__(self, network: Network, config: TrainConfig, model: nn.Module) -> None:
         self.network, self.model = network, model
-        self.values = knobs.initial(network.graph) | OPTIMIZERS[config.optimizer].knobs
+        self.values = knobs.initial(network.graph, config.optimizer)
         self.restore(config.knobs)
 
     def restore(self, values: Mapping[str, float]) -> None:
