@@ -2,6 +2,7 @@
 
 import { POINT, type History, type PointName } from "../history";
 import type { Line } from "../series";
+import type { Json } from "../types";
 import { logAxis, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
 
 const line = (view: View, name: PointName): Line =>
@@ -34,6 +35,18 @@ export const loss: Chart = {
   },
 };
 
+const LEAST = 0.06; // a span of less than this would only magnify noise, and repeat its tick labels
+
+/** The range of an axis whose values lie within less than LEAST, or that has none yet; nothing where they spread by themselves. */
+function readable(lines: Json[]): Json {
+  const values = lines.flatMap((l) => l.y as (number | null)[]).filter((v): v is number => typeof v === "number");
+  if (!values.length) return { range: [0, 1] };
+  const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+  if (high - low >= LEAST) return {};
+  const middle = (low + high) / 2;
+  return { range: [middle - LEAST / 2, middle + LEAST / 2] };
+}
+
 const isR2 = (history: History): boolean => history.started?.metric === "r2";
 
 export const metric: Chart = {
@@ -55,7 +68,6 @@ export const metric: Chart = {
       legend.push({ name: "no network", colour: t.guide, mark: "dash" });
     }
     const y = isR2(view.history) ? { tickformat: ".2~f" } : { tickformat: ".0%" };
-    const empty = view.history.points.n ? {} : { range: [0, 1] };
-    return { data, layout: { ...stepLayout(view, { nticks: 6, ...y, ...empty }), hovermode: "x unified" }, legend };
+    return { data, layout: { ...stepLayout(view, { nticks: 6, ...y, ...readable(data) }), hovermode: "x unified" }, legend };
   },
 };
