@@ -19,6 +19,7 @@ from engine.tail import Tail
 
 POLL_SECONDS = 0.025
 STATUS_SECONDS = 0.25
+LINGER_SECONDS = 60.0  # a reload comes back to a run that is still followed: opening an hour's log takes seconds
 RECENT = 512  # lines kept for viewers; who is further behind gets the thinned history from the tail
 
 
@@ -45,6 +46,7 @@ class Watch:
     def __init__(self, run: RunFolder, executor: LocalExecutor) -> None:
         self.run = run
         self.viewers: set[asyncio.Event] = set()
+        self.left = time.monotonic()  # when the last viewer went
         self.knobs: dict[str, float] = {}
         self.steps = run.config.steps  # until the run is finished
         self.status: dict[str, Any] = {}
@@ -144,7 +146,7 @@ def message(lines: list[Line], status: dict[str, Any], refused: Diagnostic | Non
 
 
 class Watches:
-    """All runs that somebody looks at. One task polls them together, and ends with the last viewer."""
+    """All runs that somebody looks at, or did a moment ago. One task polls them together, and ends with the last."""
 
     def __init__(self, executor: Callable[[], LocalExecutor]) -> None:
         self._executor = executor
@@ -171,6 +173,7 @@ class Watches:
 
     def leave(self, viewer: Viewer) -> None:
         viewer.watch.viewers.discard(viewer.event)
+        viewer.watch.left = time.monotonic()
 
     def _make(self, run_id: str) -> Watch:
         executor = self._executor()
@@ -178,7 +181,8 @@ class Watches:
 
     async def _follow(self) -> None:
         while self._open:
-            for run_id in [i for i, w in self._open.items() if not w.viewers]:
+            past = time.monotonic() - LINGER_SECONDS
+            for run_id in [i for i, w in self._open.items() if not w.viewers and w.left < past]:
                 self._open.pop(run_id).close()
             watches = list(self._open.values())
             for watch in await asyncio.to_thread(poll_all, watches):

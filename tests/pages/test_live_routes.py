@@ -215,7 +215,18 @@ def test_pause_resume_and_stop_show_in_the_status(server: Server, training: Fake
             packets(socket, lambda m, state=state: m["status"]["state"] == state)
 
 
-def test_all_viewers_of_a_run_share_one_watch_that_ends_with_the_last(server: Server, training: FakeTraining) -> None:
+def test_all_viewers_of_a_run_share_one_watch_that_outlives_a_reload(server: Server, training: FakeTraining) -> None:
+    run_id = training.create()
+    with link(server, run_id) as socket:
+        message(socket)
+    time.sleep(0.2)
+    assert server.watched() == 1
+
+
+def test_a_watch_ends_some_time_after_its_last_viewer(
+    server: Server, training: FakeTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.live.watch.LINGER_SECONDS", 0.0)
     run_id = training.create()
     with link(server, run_id) as one, link(server, run_id) as two:
         message(one)
