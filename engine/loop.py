@@ -27,7 +27,7 @@ from engine.network import Network
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
 from engine.pace import Governor, Pace
-from engine.report import POINT, Reporter
+from engine.report import POINT, Reporter, Tap
 from engine.resume import capture, capture_best, restore
 from engine.schedules import SCHEDULES
 from engine.stopping import EarlyStopping
@@ -94,20 +94,12 @@ class Training:
                 yield events
 
     def _train_batch(self, began: float) -> tuple[Event, ...]:
-        """One step, from top to bottom. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
+        """One step. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
         knobs, gradient = self.tuning.values, self.flat.gradient
         looks = self.report.due(self.step + 1, self.seconds)
         tap = self.report.tap(looks)
 
-        x, y = self.batches.next(int(knobs["batch_size"]))
-        self._inputs = x = regularizers.noisy(x, knobs)
-        output = losses.align(self.model(x, tap=tap), self.data.outputs)
-        loss = self.loss.compute(output, y, knobs["label_smoothing"])
-        gradient.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]
-        regularizers.penalize(self.flat, knobs)
-        value = loss.item()
-        self._check(value, x)
+        value = self.backward(tap)
         if tap:
             self.report.gradients()
         regularizers.clip(gradient, knobs)
@@ -118,6 +110,23 @@ class Training:
         self.step += 1
         self.report.batch(value)
         return self._look(looks, lr, began)
+
+    def backward(self, tap: Tap | None = None) -> float:
+        """The loss of the next batch; its gradient, that of the penalties in it, is then in ``flat.gradient``.
+
+        Raises RunFault where it is not finite. A preview (see probe.py) ends here, and so sees what step 1 will.
+        """
+        knobs, gradient = self.tuning.values, self.flat.gradient
+        x, y = self.batches.next(int(knobs["batch_size"]))
+        self._inputs = x = regularizers.noisy(x, knobs)
+        output = losses.align(self.model(x, tap=tap), self.data.outputs)
+        loss = self.loss.compute(output, y, knobs["label_smoothing"])
+        gradient.zero_()
+        loss.backward()  # type: ignore[no-untyped-call]
+        regularizers.penalize(self.flat, knobs)
+        value = loss.item()
+        self._check(value, x)
+        return value
 
     def _look(self, looks: frozenset[str], lr: float, began: float) -> tuple[Event, ...]:
         """The events due after a step; with the last of them the run is over."""
