@@ -67,6 +67,9 @@ SETTINGS: tuple[Param, ...] = (
 )
 
 
+LOOKS = 5  # validations within one patience
+
+
 @dataclass(frozen=True)
 class DataRef:
     """Which data set, with its options (``noise``, ``size``, …). A CSV is ``csv`` with its file in the run folder."""
@@ -90,6 +93,11 @@ class TrainConfig:
     patience: int = 500
     max_seconds: int = 3600
     knobs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def look_every(self) -> int:
+        """Steps between the validations that early stopping goes by."""
+        return max(1, self.patience // LOOKS)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

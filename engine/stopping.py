@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from engine.checkpoint import is_finite, snapshot
 from engine.config import TrainConfig
 
-LOOKS = 5  # validations within one patience
-
 
 class EarlyStopping:
     """Keeps the weights of the lowest validation loss (Prechelt 1998).
@@ -19,7 +17,7 @@ class EarlyStopping:
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
         self.model = model
         self.on, self.patience = config.early_stopping, config.patience
-        self.every = max(1, config.patience // LOOKS)
+        self.every = config.look_every
         self.loss: float | None = None
         self.step = 0
         self.weights: dict[str, Tensor] = {}
