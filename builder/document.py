@@ -27,13 +27,13 @@ OPEN_OURS = "Open a file that Layerloom saved."
 
 def loads(text: str | bytes) -> Graph:
     """The graph in ``text``. Raises Refused with what is wrong, each problem with its place."""
-    return from_json(_parse(text))
+    return from_json(parse(text))
 
 
 def dumps(graph: Graph) -> str:
     """``graph`` as text with one line per layer and per connection, so that two versions compare well."""
     body = to_json(graph)
-    parts = (f'  "{key}": {_lines(body[key])}' for key in ("nodes", "edges"))
+    parts = (f'  "{key}": {_lines(body[key])}' for key in ("nodes", "edges", "notes") if key in body)
     return f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n' + ",\n".join(parts) + "\n}\n"
 
 
@@ -44,7 +44,9 @@ def to_json(graph: Graph) -> dict[str, Any]:
         kept = {key: value for key, value in optional.items() if value}
         nodes.append({"id": n.id, "type": n.type, **kept, "position": list(n.position)})
     edges = [{"source": e.source, "target": e.target, "port": e.port} for e in graph.edges]
-    return {"format": FORMAT, "version": VERSION, "nodes": nodes, "edges": edges}
+    notes = [{"id": n.id, "text": n.text, "position": list(n.position), "size": list(n.size)} for n in graph.notes]
+    body = {"format": FORMAT, "version": VERSION, "nodes": nodes, "edges": edges}
+    return body | ({"notes": notes} if notes else {})
 
 
 def from_json(body: Any) -> Graph:
@@ -76,7 +78,8 @@ def _version(body: dict[str, Any]) -> int:
     return version
 
 
-def _parse(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Any:
+    """The JSON in ``text``, read with distrust: no duplicate keys, no monstrous numbers. Raises Refused."""
     if len(text) > MAX_BYTES:
         what = f"The file has more than {MAX_BYTES:,} bytes, which no network needs."
         raise _refused("too-large", what, "Open a smaller file.")

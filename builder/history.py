@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +26,19 @@ class History(Generic[T]):
     def can_redo(self) -> bool:
         return self._future is not None
 
+    @staticmethod
+    def of(past: Iterable[T], present: T, future: Iterable[T]) -> History[T]:
+        """From values that were written down, each list with what is nearest to ``present`` first."""
+        return History(present, _link(past), _link(future))
+
+    def past(self) -> Iterator[T]:
+        """What undo leads to, the next first."""
+        return _values(self._past)
+
+    def future(self) -> Iterator[T]:
+        """What redo leads to, the next first."""
+        return _values(self._future)
+
     def push(self, value: T) -> History[T]:
         """``value`` becomes the present and the future is forgotten; a value equal to the present changes nothing."""
         return self if value == self.present else History(value, (self.present, self._past))
@@ -42,3 +56,16 @@ class History(Generic[T]):
             return self
         value, after = self._future
         return History(value, (self.present, self._past), after)
+
+
+def _link(values: Iterable[T]) -> Link:
+    link: Link = None
+    for value in reversed(list(values)):
+        link = (value, link)
+    return link
+
+
+def _values(link: Link) -> Iterator[Any]:
+    while link is not None:
+        value, link = link
+        yield value

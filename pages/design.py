@@ -8,34 +8,56 @@ from builder import document, templates
 from builder.diagnostic import Refused
 from builder.infer import Inference, infer
 from builder.source import source
-from pages import session
+from engine import share
+from pages import session, settings
+from pages import share as sharing
 from pages.canvas import Doc, canvas, fix_for, notes, sync
 from pages.forms import tell
+from pages.hide import hidden
 from pages.inspector import inspector
+from pages.lead import lead, watch
+from pages.picture import picture
+from pages.versions import versions
 
 KEY = "editor"
 
 
 @st.fragment
 def editor() -> None:
+    lead()
     doc = sync(session.doc(), KEY)
     inference = infer(doc.graph)
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     messages = st.container()
-    left, right = st.columns([4, 1.2])
+    left, right = (st.container(), None) if hidden("inspector") else st.columns([4, 1.2])
     with left:  # first, so that the browser has the new shapes before the rest is built
         canvas(
-            doc, key=KEY, notes=notes(inference), height=620, on_fix=lambda node, code: fix(doc, inference, node, code)
+            doc,
+            key=KEY,
+            notes=notes(inference),
+            height=620,
+            readonly=not session.leading(),
+            palette=not hidden("palette"),
+            on_fix=lambda node, code: fix(doc, inference, node, code),
         )
     with bar:
         toolbar(doc)
     with messages:
         refusals()
-    with right:
-        inspector(doc, inference)
-    code(inference, doc)
+    if right:
+        with right:
+            (inspector if session.leading() else summary)(doc, inference)
+    if not hidden("source"):
+        code(inference, doc)
     session.save()
-    st.query_params["net"] = session.net_id()
+
+
+def summary(_doc: Doc, inference: Inference) -> None:
+    """What a tab without the lead reads: nothing here changes the drawing."""
+    st.markdown("##### The network")
+    st.metric("Parameters", f"{inference.params:,}")
+    for problem in inference.diagnostics:
+        tell(problem)
 
 
 def fix(doc: Doc, inference: Inference, node: str, code: str) -> None:
@@ -44,31 +66,48 @@ def fix(doc: Doc, inference: Inference, node: str, code: str) -> None:
 
 
 def toolbar(doc: Doc) -> None:
-    with st.popover("Templates", icon=":material/dashboard:", key=f"templates.{doc.epoch}"):  # a new key closes it
-        for template in templates.TEMPLATES:
-            st.button(
-                template.title,
-                key=f"template.{template.name}",
-                help=template.about,
-                width="stretch",
-                on_click=use_template,
-                args=(template,),
-            )
-    with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):
-        st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
-    st.download_button(
-        "Save",
-        document.dumps(doc.graph),
-        "network.json",
-        "application/json",
-        icon=":material/save:",
-        on_click="ignore",
-        help="Downloads the drawing as a file. It is also kept here, under this page's address.",
-    )
+    if session.leading():
+        replacing(doc)
+    if not hidden("save"):
+        st.download_button(
+            "Save",
+            document.dumps(doc.graph),
+            "network.json",
+            "application/json",
+            icon=":material/save:",
+            on_click="ignore",
+            help="Downloads the drawing as a file. It is also kept here, under this page's address.",
+        )
+    if not hidden("versions") and st.button("Versions", icon=":material/history:"):
+        versions()
+    if not hidden("share") and st.button("Share", icon=":material/share:"):
+        sharing.dialog()
+    if not hidden("picture") and st.button("Picture", icon=":material/image:"):
+        picture(doc.graph)
     if session.can_undo_replace():
         st.button("Bring back the last network", icon=":material/undo:", on_click=session.undo_replace)
+    if session.can_redo_replace():
+        st.button("Forward again", icon=":material/redo:", on_click=session.redo_replace)
     if st.button("Train this network", type="primary", icon=":material/play_arrow:"):
         st.switch_page("train.py")
+
+
+def replacing(doc: Doc) -> None:
+    """What puts another network in the place of this one."""
+    if not hidden("templates"):
+        with st.popover("Templates", icon=":material/dashboard:", key=f"templates.{doc.epoch}"):  # a new key closes it
+            for template in templates.TEMPLATES:
+                st.button(
+                    template.title,
+                    key=f"template.{template.name}",
+                    help=template.about,
+                    width="stretch",
+                    on_click=use_template,
+                    args=(template,),
+                )
+    if not hidden("open"):
+        with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):
+            st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
 
 
 def refusals() -> None:
@@ -87,7 +126,10 @@ def open_file() -> None:
     upload = st.session_state.open
     if upload is not None:
         try:
-            session.replace(document.loads(upload.getvalue()))
+            found = share.loads(upload.getvalue())
+            session.replace(found.graph if isinstance(found, share.Shared) else found)
+            if isinstance(found, share.Shared):
+                settings.choose(found.config)
         except Refused as problem:
             st.session_state["open.problem"] = problem
 
@@ -105,3 +147,4 @@ def code(inference: Inference, doc: Doc) -> None:
 
 
 editor()
+watch()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages import hide, session, share
+
 ASSETS = Path(__file__).parent / "assets"
 # Streamlit leaves a hand's breadth of white above and beside a wide page; charts and canvas need it more.
 FRAME = """<style>
@@ -16,11 +18,13 @@ FRAME = """<style>
 st.set_page_config(page_title="Layerloom", page_icon=ASSETS / "icon.svg", layout="wide")
 st.logo(ASSETS / "logo.svg", size="large")
 st.html(FRAME)
-st.navigation(
-    [
-        st.Page("design.py", title="Design", icon=":material/draw:", url_path="design", default=True),
-        st.Page("train.py", title="Train", icon=":material/monitoring:", url_path="train"),
-        st.Page("runs.py", title="Runs", icon=":material/list:", url_path="runs"),
-    ],
-    position="top",
-).run()
+share.arrive()
+pages = [
+    st.Page("design.py", title="Design", icon=":material/draw:", url_path="design", default=True),
+    st.Page("train.py", title="Train", icon=":material/monitoring:", url_path="train"),
+    st.Page("runs.py", title="Runs", icon=":material/list:", url_path="runs"),
+]
+page = st.navigation([p for p in pages if not hide.hidden(p.url_path)], position="top")
+st.query_params["net"] = session.net_id()  # changing the page drops it, and a reload must find the drawing again
+hide.keep_in_address()
+page.run()

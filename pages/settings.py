@@ -11,13 +11,17 @@ import pandas as pd
 import streamlit as st
 
 from builder.diagnostic import Refused
+from builder.graph import Graph
 from builder.spec import Param
 from engine.config import SETTINGS, DataRef, TrainConfig
 from engine.data import BY_NAME, DATASETS, Dataset, load, preview
 from engine.data.csv import CsvReport, csv_dataset, inspect
+from engine.knobs import initial
 from pages.forms import escape, param_input, tell
+from pages.hide import hidden
 from pages.preview import draw
 
+FIRST = "spiral"
 MAIN = ("optimizer", "steps")
 
 
@@ -31,39 +35,73 @@ class Choice:
 
 
 def settings() -> Choice:
-    state: dict[str, Any] = st.session_state.setdefault("settings", {})
+    """The form. A control that a link hides keeps the value that the link brought."""
+    state = _state()
     st.markdown("##### Data")
     choice = _data(state)
-    st.markdown("##### Training")
-    chosen = {p.name: p for p in SETTINGS}
-    main = _fields([chosen[n] for n in MAIN], state)
-    with st.expander("More settings"):
-        main |= _fields([p for p in SETTINGS if p.name not in MAIN], state)
-    return replace(choice, config=replace(choice.config, **main))
+    if shown := [p for p in SETTINGS if not hidden(p.name)]:
+        st.markdown("##### Training")
+    fields = _fields([p for p in SETTINGS if hidden(p.name)], state, show=False)
+    fields |= _fields([p for p in shown if p.name in MAIN], state)
+    if more := [p for p in shown if p.name not in MAIN]:
+        with st.expander("More settings"):
+            fields |= _fields(more, state)
+    return replace(choice, config=replace(choice.config, **fields))
 
 
-def _fields(params: list[Param], state: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def chosen(graph: Graph) -> TrainConfig:
+    """What the form says or would say, and the knobs as they are turned for ``graph``."""
+    state = _state()
+    name = st.session_state.get("dataset", FIRST)
+    prefix = f"{name}."
+    options = {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
+    fields = {p.name: state[p.name] for p in SETTINGS if p.name in state}
+    return TrainConfig(DataRef(name, options), knobs=only_turned(st.session_state.get("knobs", {}), graph), **fields)
+
+
+def choose(config: TrainConfig) -> None:
+    """Sets the form, and the knobs, to ``config``."""
+    st.session_state.settings = {p.name: getattr(config, p.name) for p in SETTINGS}
+    st.session_state.settings |= {f"{config.data.name}.{n}": value for n, value in config.data.options.items()}
+    st.session_state.dataset, st.session_state.knobs = config.data.name, dict(config.knobs)
+    for key in [k for k in st.session_state if str(k).startswith("set.")]:
+        del st.session_state[key]  # of a form that shows other values
+
+
+def only_turned(knobs: dict[str, float], graph: Graph) -> dict[str, float]:
+    """Those not at their start: the others follow the drawing, or the optimizer (AdamW has a decay of its own)."""
+    start = initial(graph)
+    return {name: value for name, value in knobs.items() if name in start and value != start[name]}
+
+
+def _state() -> dict[str, Any]:
+    return cast("dict[str, Any]", st.session_state.setdefault("settings", {}))
+
+
+def _fields(params: list[Param], state: dict[str, Any], prefix: str = "", show: bool = True) -> dict[str, Any]:
     """One widget for each Param; what was set survives leaving the page in ``state``."""
     out = {}
     for param in params:
         name = prefix + param.name
-        value = param_input(param, state.get(name, param.default), f"set.{name}")
-        state[name] = out[param.name] = value
+        value = state.get(name, param.default)
+        state[name] = out[param.name] = param_input(param, value, f"set.{name}") if show else value
     return out
 
 
 def _data(state: dict[str, Any]) -> Choice:
     names = [d.name for d in DATASETS]
-    wanted = st.session_state.get("dataset", "spiral")
-    if st.session_state.get("set.dataset") is None:
-        st.session_state["set.dataset"] = wanted
-    name = st.selectbox("Data set", names, key="set.dataset", format_func=lambda n: BY_NAME[n].title)
-    st.session_state.dataset = name
+    name = st.session_state.setdefault("dataset", FIRST)
+    show = not hidden("data") or name == "csv"  # a file must be chosen, whatever a link hides
+    if show:
+        if st.session_state.get("set.dataset") is None:
+            st.session_state["set.dataset"] = name
+        name = st.selectbox("Data set", names, key="set.dataset", format_func=lambda n: BY_NAME[n].title)
+        st.session_state.dataset = name
     spec = BY_NAME[name]
-    st.caption(spec.about)
+    st.caption(spec.about if show else f"**{escape(spec.title)}** · {spec.about}")
     if name == "csv":
         return _csv(state)
-    options = _fields(list(spec.options), state, prefix=f"{name}.")
+    options = _fields(list(spec.options), state, f"{name}.", show)
     return _loaded(DataRef(name, options), None)
 
 
@@ -84,8 +122,9 @@ def _csv(state: dict[str, Any]) -> Choice:
         return nothing
     with st.expander(f"{report.rows:,} rows, {len(report.columns)} columns"):
         st.dataframe(pd.DataFrame([vars(c) for c in report.columns]).astype(str), hide_index=True)
-    first = report.targets.index(report.target)
-    target = st.selectbox("Column to predict", report.targets, index=first, key="csv.target")
+    wanted = state.get("csv.target")
+    first = report.targets.index(wanted if wanted in report.targets else report.target)
+    target = state["csv.target"] = st.selectbox("Column to predict", report.targets, index=first, key="set.csv.target")
     options = _fields(list(BY_NAME["csv"].options), state, prefix="csv.")
     return _loaded(DataRef("csv", {"target": target, **options}), data)
 
@@ -100,7 +139,7 @@ def _once(name: str, mark: object, make: Callable[[], Any]) -> Any:
 
 def _loaded(ref: DataRef, csv: bytes | None) -> Choice:
     """Loads what ``ref`` names (a CSV once per file and target) and shows a preview."""
-    seed = int(st.session_state.settings.get("seed", 0))
+    seed = int(_state().get("seed", 0))
     config = TrainConfig(ref)
     try:
         data = _csv_loaded(csv, ref, seed) if csv is not None else load(ref, seed)

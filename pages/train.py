@@ -19,18 +19,21 @@ from pages import session
 from pages.canvas import Doc, canvas, notes
 from pages.forms import tell
 from pages.inspector import problems
+from pages.lead import lead, watch
 from pages.live import live_panel
-from pages.settings import Choice, settings
+from pages.settings import Choice, only_turned, settings
 
 
 @st.fragment
 def body() -> None:
+    lead()
     left, right = st.columns([1, 3.2], gap="medium")
     run = attached()
     with left:
         button = st.container()
         choice = settings()
-        choice = replace(choice, config=replace(choice.config, knobs=only_turned(st.session_state.get("knobs", {}))))
+        turned = only_turned(st.session_state.get("knobs", {}), session.doc().graph)
+        choice = replace(choice, config=replace(choice.config, knobs=turned))
         with button:
             train_button(choice, checks(choice))
     with right:
@@ -38,18 +41,14 @@ def body() -> None:
         labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
         panel = live_panel(run.id if run else None, key="live", points=points(choice), labels=labels, knobs=knobs())
         if panel.knobs:
-            st.session_state.knobs = only_turned(panel.knobs)
+            st.session_state.knobs = only_turned(panel.knobs, session.doc().graph)
+    session.save()
 
 
 def knobs() -> dict[str, float]:
     """The knobs as last turned, for the network drawn now: where the next run starts."""
-    return initial(session.doc().graph) | only_turned(st.session_state.get("knobs", {}))
-
-
-def only_turned(knobs: dict[str, float]) -> dict[str, float]:
-    """Those not at their start: the others follow the drawing, or the optimizer (AdamW has a decay of its own)."""
-    start = initial(session.doc().graph)
-    return {name: value for name, value in knobs.items() if name in start and value != start[name]}
+    graph = session.doc().graph
+    return initial(graph) | only_turned(st.session_state.get("knobs", {}), graph)
 
 
 def points(choice: Choice) -> list[tuple[float, float, float, bool]]:
@@ -93,7 +92,11 @@ def train_button(choice: Choice, found: tuple[Diagnostic, ...]) -> None:
         disabled=stopped,
         help="Starts a new run of the network on the Design page.",
     )
-    problems(session.doc(), found, "preflight")
+    if session.leading():
+        problems(session.doc(), found, "preflight")
+    else:  # without the buttons that would change the drawing
+        for problem in found:
+            tell(problem)
     if problem := st.session_state.pop("start.problem", None):
         tell(problem)
 
@@ -126,3 +129,4 @@ def network(run: RunFolder | None) -> None:
 
 
 body()
+watch()

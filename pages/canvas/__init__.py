@@ -49,9 +49,7 @@ _VERSION = hashlib.sha256((_BUNDLE + json.dumps(_PALETTE)).encode()).hexdigest()
 # The bundle and the palette travel in a component of their own. Its message never changes, so Streamlit's message cache
 # sends it once per browser session, and a rerun carries only what the small component below is given.
 _LIB = st.components.v2.component("layerloom_canvas_lib", js=_BUNDLE)
-_CANVAS = st.components.v2.component(
-    "layerloom_canvas",
-    js="""
+_STUB = """
 export default async function (args) {
   const libs = (globalThis.__layerloomCanvas ??= {});
   let lib = libs[args.data.lib];
@@ -61,6 +59,14 @@ export default async function (args) {
   }
   return (await lib.promise)(args);
 }
+"""
+_CANVAS = st.components.v2.component("layerloom_canvas", js=_STUB)
+_BARE = st.components.v2.component(  # without the list of layers, which a link may hide for a class
+    "layerloom_canvas_bare",
+    js=_STUB,
+    css="""
+.editor { grid-template-columns: minmax(0, 1fr) !important; }
+.palette, .bar .opener { display: none !important; }
 """,
 )
 
@@ -78,12 +84,14 @@ def canvas(
     notes: Notes,
     feed: str | None = None,
     readonly: bool = False,
+    palette: bool = True,
     height: int = 620,
     on_fix: Callable[[str, str], None] | None = None,
 ) -> None:
     """Mounts the editor for ``doc``; call ``sync`` first, and keep both in one ``st.fragment``.
 
     ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes.
+    ``palette`` is whether the list of layers stands beside the drawing.
     ``on_fix(node, code)`` is called when the user presses the button that cures that problem.
     ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.
     """
@@ -103,7 +111,8 @@ def canvas(
     }
     with st.container(gap=None):
         _LIB(key=f"{key}-lib", data={"lib": _VERSION, "palette": _PALETTE})
-        _CANVAS(key=key, data=data, height=height, on_state_change=lambda: None, on_fix_change=fix)
+        show = _CANVAS if palette else _BARE
+        show(key=key, data=data, height=height, on_state_change=lambda: None, on_fix_change=fix)
 
 
 def _sent(key: str, name: str) -> object:

@@ -1,0 +1,84 @@
+"""What differs between two drawings: layers by their id, parameters with both values, connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from builder.catalog import BY_TYPE
+from builder.graph import Edge, Graph, Node
+
+Mark = Literal["added", "removed", "changed"]
+ROOM = (150.0, 110.0)  # canvas pixels that a layer takes up, across and down
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A layer that is in both drawings and not the same; ``what`` is (name, old value, new value)."""
+
+    node: Node
+    what: tuple[tuple[str, Any, Any], ...]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """From one drawing to another. ``moved`` counts the layers that only stand elsewhere."""
+
+    added: tuple[Node, ...] = ()
+    removed: tuple[Node, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    connected: tuple[Edge, ...] = ()
+    disconnected: tuple[Edge, ...] = ()
+    moved: int = 0
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same network, wherever its layers stand."""
+        return not (self.added or self.removed or self.changed or self.connected or self.disconnected)
+
+    def node_marks(self) -> dict[str, Mark]:
+        marks: dict[str, Mark] = {n.id: "added" for n in self.added}
+        marks |= {n.id: "removed" for n in self.removed}
+        return marks | {c.node.id: "changed" for c in self.changed}
+
+    def edge_marks(self) -> dict[Edge, Mark]:
+        marks: dict[Edge, Mark] = dict.fromkeys(self.connected, "added")
+        return marks | dict.fromkeys(self.disconnected, "removed")
+
+
+def diff(old: Graph, new: Graph) -> Diff:
+    """A parameter that is written out at its default is the same as one left out."""
+    both = [(old.by_id[n.id], n) for n in new.nodes if n.id in old.by_id]
+    changes = [(a, Changed(b, _what(a, b))) for a, b in both]
+    before, after = dict.fromkeys(old.edges), dict.fromkeys(new.edges)
+    return Diff(
+        added=tuple(n for n in new.nodes if n.id not in old.by_id),
+        removed=tuple(n for n in old.nodes if n.id not in new.by_id),
+        changed=tuple(c for _, c in changes if c.what),
+        connected=tuple(e for e in after if e not in before),
+        disconnected=tuple(e for e in before if e not in after),
+        moved=sum(a.position != c.node.position and not c.what for a, c in changes),
+    )
+
+
+def merged(old: Graph, new: Graph) -> Graph:
+    """Both drawings in one: ``new``, and what is gone from ``old`` where it stood or, if that is taken, below."""
+    found = diff(old, new)
+    nodes = list(new.nodes)
+    for gone in found.removed:
+        x, y = gone.position
+        while any(abs(x - n.position[0]) < ROOM[0] and abs(y - n.position[1]) < ROOM[1] for n in nodes):
+            y += ROOM[1]
+        nodes.append(replace(gone, position=(x, y)))
+    return Graph(tuple(nodes), (*new.edges, *found.disconnected))
+
+
+def _what(old: Node, new: Node) -> tuple[tuple[str, Any, Any], ...]:
+    before, after = ({"type": n.type, "name": n.label, **_params(n)} for n in (old, new))
+    names = dict.fromkeys([*before, *after])
+    return tuple((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
+
+
+def _params(node: Node) -> dict[str, Any]:
+    spec = BY_TYPE.get(node.type)
+    return spec.complete(node.params) if spec else dict(node.params)

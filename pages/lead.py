@@ -1,0 +1,40 @@
+"""What the pages say when another tab has the lead, and the button that takes it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages import session
+from pages.forms import escape, tell
+from pages.tab import clock
+
+EVERY = 3.0  # s
+
+
+@st.fragment(run_every=EVERY)
+def watch() -> None:
+    """The heartbeat of this tab; draws the page again when another tab took over, drew something, or has gone."""
+    session.doc()
+    if session.look():
+        st.rerun()
+
+
+def lead() -> None:
+    """Says who leads, if it is another tab, and whatever else there is to say."""
+    session.doc()
+    for problem in session.told():
+        tell(problem)
+    if holder := session.holder():
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            who = f"another tab ({escape(holder.tab.who)}, since {clock(holder.since)})"
+            st.markdown(
+                f":material/lock: **This network is being edited in {who}.** "
+                "Here it is shown as it is drawn there, and cannot be changed.",
+                width="stretch",
+            )
+            st.button(
+                "Edit here instead",
+                icon=":material/edit:",
+                on_click=session.take_over,
+                help="Takes over. The other tab is told, and can take it back; nothing is lost.",
+            )
