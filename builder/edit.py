@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from builder.graph import Edge, Graph, Node
+from builder.graph import Edge, Graph, Node, Note
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,17 @@ class AddNode:
 
     def to_json(self) -> dict[str, Any]:
         return {"op": "add_node", "node": {**asdict(self.node), "params": dict(self.node.params)}}
+
+
+@dataclass(frozen=True)
+class AddNote:
+    note: Note
+
+    def apply(self, graph: Graph) -> Graph:
+        return replace(graph, notes=(*graph.notes, self.note))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "add_note", "note": asdict(self.note)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Disconnect:
         return {"op": "disconnect", "edge": asdict(self.edge)}
 
 
-Edit = AddNode | RemoveNode | SetParams | SetLabel | Connect | Disconnect
+Edit = AddNode | AddNote | RemoveNode | SetParams | SetLabel | Connect | Disconnect
 
 
 def apply(graph: Graph, edits: Iterable[Edit]) -> Graph:

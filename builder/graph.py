@@ -35,11 +35,28 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A text that is stuck on the drawing, for readers; it takes no part in the computation.
+
+    ``position`` is the left upper corner, ``size`` width and height, both in canvas pixels.
+    """
+
+    id: str
+    text: str = ""
+    position: tuple[float, float] = (0.0, 0.0)
+    size: tuple[float, float] = (200.0, 90.0)
+
+
+@dataclass(frozen=True)
 class Graph:
-    """Nodes and edges. Nothing is checked here: a half-drawn network is a value too (see infer.py)."""
+    """Nodes, edges, and notes for the reader.
+
+    Nothing is checked here: a half-drawn network is a value too (see infer.py).
+    """
 
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
@@ -88,11 +105,11 @@ class Graph:
         return f"{base}_{k}"
 
     def add(self, node: Node, edges: Iterable[Edge] = ()) -> Graph:
-        return Graph((*self.nodes, node), (*self.edges, *edges))
+        return replace(self, nodes=(*self.nodes, node), edges=(*self.edges, *edges))
 
     def remove(self, node: str) -> Graph:
         kept = tuple(e for e in self.edges if node not in (e.source, e.target))
-        return Graph(tuple(n for n in self.nodes if n.id != node), kept)
+        return replace(self, nodes=tuple(n for n in self.nodes if n.id != node), edges=kept)
 
     def connect(self, edge: Edge) -> Graph:
         """Connects, taking the place of what was on that port."""

@@ -8,19 +8,22 @@ from typing import Any
 
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Refused, suggest
-from builder.graph import Edge, Graph, Node
+from builder.graph import Edge, Graph, Node, Note
 from builder.params import check, shown, unknown
 from builder.spec import LayerSpec
 
 MAX_NODES = 2_000
 MAX_EDGES = 10_000
 MAX_LABEL = 200
+MAX_NOTES = 500
+MAX_TEXT = 2_000  # characters in a note
 MAX_POSITION = 1e7  # canvas pixels
 MAX_PROBLEMS = 20  # a person reads no more, and a hostile file must not make us write a million
 ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 ZERO_WIDTH_JOINER = "\u200d"  # part of many emoji, though not "printable"
-TOP = ("format", "version", "nodes", "edges")
+TOP = ("format", "version", "nodes", "edges", "notes")
 NODE = ("id", "type", "params", "label", "position")
+NOTE = ("id", "text", "position", "size")
 EDGE = ("source", "target", "port")
 
 
@@ -30,15 +33,18 @@ class Reader:
     def __init__(self) -> None:
         self.problems: list[Diagnostic] = []
         self.specs: dict[str, LayerSpec | None] = {}  # by node id; None where the type is unknown
+        self.noted: set[str] = set()  # ids of notes
         self.taken: dict[str, set[int]] = {}  # ports by node id
 
     def graph(self, body: dict[str, Any]) -> Graph:
         self._keys(body, TOP, "")
         nodes = tuple(self._node(place, item) for place, item in self._items(body, "nodes", MAX_NODES))
         edges = tuple(self._edge(place, item) for place, item in self._items(body, "edges", MAX_EDGES))
+        noted = self._items(body, "notes", MAX_NOTES) if "notes" in body else ()
+        notes = tuple(self._note(place, item) for place, item in noted)
         if self.problems:
             raise Refused(*self.problems)
-        return Graph(nodes, edges)
+        return Graph(nodes, edges, notes)
 
     def _items(self, body: dict[str, Any], key: str, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
         items = body.get(key)
@@ -68,6 +74,19 @@ class Reader:
         params = self._params(f"{place}.params", item.get("params", {}), spec)
         label = self._label(f"{place}.label", item.get("label", ""))
         return Node(id, str(type_), params, label, self._position(f"{place}.position", item.get("position", [0, 0])))
+
+    def _note(self, place: str, item: dict[str, Any]) -> Note:
+        self._keys(item, NOTE, place)
+        id, text = self._id(f"{place}.id", item.get("id")), item.get("text", "")
+        if id in self.specs or id in self.noted:
+            self._refuse("duplicate-id", f"{place}.id", f"{shown(id)} is taken.", "Choose another id.")
+        self.noted.add(id)
+        readable = isinstance(text, str) and all(c.isprintable() or c in (ZERO_WIDTH_JOINER, "\n", "\t") for c in text)
+        if not readable or len(text) > MAX_TEXT:
+            what = f"must be a text of at most {MAX_TEXT:,} characters; it is {shown(text)}."
+            self._refuse("text", f"{place}.text", what, "Shorten it.")
+        size = self._position(f"{place}.size", item.get("size", [200, 90]))
+        return Note(id, str(text), self._position(f"{place}.position", item.get("position", [0, 0])), size)
 
     def _params(self, place: str, params: Any, spec: LayerSpec | None) -> dict[str, Any]:
         if not isinstance(params, dict):

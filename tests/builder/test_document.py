@@ -172,7 +172,7 @@ REFUSED = {
     "__class__": (
         body(__class__="os.system"),
         "unknown-key",
-        "__class__: there is no such key. Use one of format, version, nodes, edges.",
+        "__class__: there is no such key. Use one of format, version, nodes, edges, notes.",
     ),
     "__class__ in a node": (
         body([NODE | {"__class__": 1}]),
