@@ -22,16 +22,29 @@ class Batches:
         self._order = self._permutation()
 
     def next(self, size: int) -> tuple[Tensor, Tensor]:
-        n = len(self._order)
-        if self.position >= n:
-            self.epoch, self.position = self.epoch + 1, 0
-            self._order = self._permutation()
-        stop = min(self.position + size, n)
-        if n - stop == 1 and size > 1:
-            stop = n
-        rows = self._order[self.position : stop]
-        self.position = stop
+        rows, _ = self.rows(size, 1)
         return self.x.index_select(0, rows), self.y.index_select(0, rows)
+
+    def rows(self, size: int, count: int) -> tuple[Tensor, NDArray[np.int64]]:
+        """Which examples make the next ``count`` batches: their numbers, end to end, and bounds (count + 1,):
+        batch k has ``rows[bounds[k]:bounds[k + 1]]``."""
+        parts, stops, taken = [], [np.zeros(1, np.int64)], 0
+        while count:
+            if self.position >= len(self._order):
+                self.epoch, self.position = self.epoch + 1, 0
+                self._order = self._permutation()
+            ends = self._ends(size)[:count]
+            parts.append(self._order[self.position : int(ends[-1])])
+            stops.append(ends + (taken - self.position))
+            taken, count = taken + int(ends[-1]) - self.position, count - len(ends)
+            self.position = int(ends[-1])
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
+
+    def _ends(self, size: int) -> NDArray[np.int64]:
+        """Where each batch that is left of this epoch ends."""
+        n = len(self._order)
+        ends = np.append(np.arange(self.position + size, n, size), n)
+        return ends if len(ends) == 1 or size == 1 or ends[-1] - ends[-2] > 1 else np.delete(ends, -2)
 
     def _permutation(self) -> Tensor:
         # NumPy's generator takes the pair as its seed; drawing here leaves torch's stream to dropout and noise.

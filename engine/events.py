@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["started", "point", "layers", "hist", "boundary", "knob", "state", "checkpoint", "diagnostic"]
+Kind = Literal["started", "point", "layers", "hist", "boundary", "knob", "state", "checkpoint", "diagnostic", "lane"]
 State = Literal["queued", "starting", "running", "paused", "finished", "stopped", "failed", "interrupted"]
 LATEST: tuple[Kind, ...] = ("hist", "boundary")  # only the newest is kept: pictures, not history
 OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")

@@ -1,4 +1,4 @@
-"""The training loop. ``Training.run`` is a generator that trains one batch per ``next``: pausing is not calling it."""
+"""The training loop. ``Training.run`` is a generator: a batch or more per ``next``, and to pause is not to call it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from engine.evaluate import Evaluator, Score
 from engine.events import Event
 from engine.faults import Inquest, is_out_of_memory
 from engine.flat import FlatParameters
+from engine.lanes.choice import choose
+from engine.lanes.lane import Wanted
+from engine.lanes.stride import Stride
 from engine.network import Network
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
@@ -33,14 +36,13 @@ from engine.schedules import SCHEDULES
 from engine.stopping import EarlyStopping
 from engine.tuning import Tuning
 
-LANE = "eager"
-
 
 class Training:
     """One network in training. Raises Refused where settings do not fit the network, the data or the machine.
 
     ``watch`` False looks into no layer and draws no boundary. ``pace`` says when to look (see pace.py), by default
-    as the clock allows. Neither changes what is computed.
+    as the clock allows. Neither changes what is computed. ``lane`` is how to compute it (see lanes/): "auto" takes the
+    fastest that can, "eager" the reference.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Training:
         watch: bool = True,
         resume: Checkpoint | None = None,
         pace: Pace | None = None,
+        lane: Wanted = "eager",
     ) -> None:
         self.graph, self.config, self.data = graph, config, data
         self.device = devices.choose(config.device)
@@ -74,18 +77,21 @@ class Training:
         self.resumed_from: int | None = None
         self.val_loss: float | None = None  # as last seen
         self._inputs: Tensor | None = None
+        self.stride = Stride()
+        self.lane = choose(self, lane)
         torch.manual_seed(config.seed)
         if resume is not None:
             restore(self, resume)
 
     def run(self) -> Iterator[tuple[Event, ...]]:
-        """Trains one batch per ``next`` and gives the events due. Ends after the last step or by early stopping,
-        with a "finished" event; raises RunFault where it cannot go on: no finite numbers, or no memory."""
+        """Trains one batch per ``next``, or as many as fit into ``stride.seconds`` where the lane can, and gives the
+        events due. Ends after the last step or by early stopping, with a "finished" event; raises RunFault where it
+        cannot go on: no finite numbers, or no memory."""
         with devices.tuned():
             while self.step < self.config.steps and not self.over:
                 began = time.perf_counter()
                 try:
-                    events = self._train_batch(began)
+                    events = (*self._change_lane(), *self._train(began))
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
@@ -93,23 +99,32 @@ class Training:
                 self.seconds += time.perf_counter() - began
                 yield events
 
-    def _train_batch(self, began: float) -> tuple[Event, ...]:
-        """One step. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
-        knobs, gradient = self.tuning.values, self.flat.gradient
+    def _train(self, began: float) -> tuple[Event, ...]:
+        """One batch that is looked at, or several up to the next thing due."""
         looks = self.report.due(self.step + 1, self.seconds)
-        tap = self.report.tap(looks)
+        before = self.step
+        self.lane.train(1 if looks else self._free(), self.report.tap(looks))
+        if not looks:
+            self.stride.done(self.step - before, time.perf_counter() - began)
+        return self._look(looks, self.lr(self.step - 1), began)
 
-        value = self.backward(tap)
-        if tap:
-            self.report.gradients()
-        regularizers.clip(gradient, knobs)
-        lr = knobs["lr"] * self.schedule(self.step, self.config.steps)
-        regularizers.decay(self.flat, lr, knobs)
-        self.optimizer.step(gradient, lr, knobs["momentum"])
+    def _free(self) -> int:
+        """How many batches may be trained in one go: none may end within, nor be looked at, nor be validated."""
+        if self.stride.count == 1:
+            return 1
+        ends = self.config.steps - self.step
+        return min(self.stride.count, ends, self.report.free(self.step + 1), self.stopping.free(self.step))
 
-        self.step += 1
-        self.report.batch(value)
-        return self._look(looks, lr, began)
+    def _change_lane(self) -> tuple[Event, ...]:
+        lane = self.lane.better() if self.lane.better else None
+        if lane is None:
+            return ()
+        self.lane = lane
+        return (Event("lane", self.step, {"lane": lane.name, "reason": lane.reason}),)
+
+    def lr(self, step: int) -> float:
+        """The learning rate, as scheduled, of the step after ``step`` steps."""
+        return self.tuning.values["lr"] * self.schedule(step, self.config.steps)
 
     def backward(self, tap: Tap | None = None) -> float:
         """The loss of the next batch; its gradient, that of the penalties in it, is then in ``flat.gradient``.
@@ -125,7 +140,7 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         regularizers.penalize(self.flat, knobs)
         value = loss.item()
-        self._check(value, x)
+        self.check(value, x)
         return value
 
     def _look(self, looks: frozenset[str], lr: float, began: float) -> tuple[Event, ...]:
@@ -155,7 +170,7 @@ class Training:
             why += f" The weights of step {self.stopping.step} were the best and are back in place."
         return Event("state", self.step, {"state": "finished", "reason": why, "node": None, "queue": None})
 
-    def _check(self, loss: float, x: Tensor) -> None:
+    def check(self, loss: float, x: Tensor) -> None:
         """Stops before the optimizer could take in a loss or gradient that is NaN or infinite.
 
         A sum is finite only if all its terms are, and one number is cheap to fetch.
@@ -170,7 +185,8 @@ class Training:
         body = {
             "device": self.device.type,
             "device_name": devices.name(self.device),
-            "lane": LANE,
+            "lane": self.lane.name,
+            "lane_reason": self.lane.reason,
             "layers": self.network.layers(self.flat.layers, self.flat.sizes),
             "activations": [{"id": m.id, "type": m.type, "kind": m.kind} for m in self.network.measured],
             "knobs": dict(self.tuning.values),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ class Pace(Protocol):
 
     def due(self, step: int, now: float) -> frozenset[str]:
         """``now`` is the training time in seconds (pauses left out)."""
+        ...
+
+    def free(self, step: int) -> int:
+        """How many steps, ``step`` the first, need not be asked for: only asked right after ``due`` said nothing."""
         ...
 
     def paid(self, look: str, now: float, cost: float) -> None: ...
@@ -80,6 +85,10 @@ class Governor:
             self.watched = step
         return found
 
+    def free(self, step: int) -> int:
+        """A clock is not bound to steps; lanes see to it that a call is short."""
+        return sys.maxsize
+
     def paid(self, look: str, now: float, cost: float) -> None:
         self.budgets[look].paid(now, cost)
 
@@ -92,6 +101,9 @@ class EveryN:
 
     def due(self, step: int, now: float) -> frozenset[str]:
         return EVERYTHING if step % self.n == 0 else NOTHING
+
+    def free(self, step: int) -> int:
+        return -step % self.n
 
     def paid(self, look: str, now: float, cost: float) -> None:
         """Costs do not matter here."""

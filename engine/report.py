@@ -30,6 +30,10 @@ class Reporter:
         looks = self.pace.due(step, seconds)
         return looks | POINT if step == 1 else looks
 
+    def free(self, step: int) -> int:
+        """How many steps from ``step`` on are surely not looked at, apart from what a clock says."""
+        return self.pace.free(step)
+
     def tap(self, looks: frozenset[str]) -> Tap | None:
         return self.observer.tap if self.observer is not None and looks & INSIDE else None
 
@@ -37,8 +41,9 @@ class Reporter:
         if self.observer is not None:
             self.observer.gradients()
 
-    def batch(self, loss: float) -> None:
-        self.losses, self.batches = self.losses + loss, self.batches + 1
+    def batch(self, loss: float, count: int = 1) -> None:
+        """``loss`` is the sum over ``count`` batches."""
+        self.losses, self.batches = self.losses + loss, self.batches + count
 
     def events(self, step: int, looks: frozenset[str], lr: float, seconds: float, val: Score | None) -> list[Event]:
         """``seconds`` of training after ``step``; ``val`` is the score on the validation part, where it was taken."""

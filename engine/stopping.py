@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from torch import Tensor, nn
 
 from engine.checkpoint import is_finite, snapshot
@@ -24,6 +26,10 @@ class EarlyStopping:
 
     def due(self, step: int) -> bool:
         return self.on and step % self.every == 0
+
+    def free(self, step: int) -> int:
+        """Steps after ``step`` up to the next one that is due, that one counted."""
+        return self.every - step % self.every if self.on else sys.maxsize
 
     def record(self, step: int, loss: float | None) -> None:
         """Takes note of a validation loss after ``step`` steps; None, of a network that overflows, is never best."""

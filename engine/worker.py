@@ -33,6 +33,7 @@ from engine.store import RunFolder
 
 FLUSH_SECONDS = 0.03  # facts are written together, at most this late
 CHECKPOINT_SECONDS = 10.0
+STRIDE_SECONDS = 0.02  # a call to a lane that can train several batches takes about that long; commands wait for it
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
 
 Listener = Callable[[Sequence[Event]], None]
@@ -113,6 +114,7 @@ class Worker:
             self._act(command)
             if command["do"] == "step":
                 break
+        self.training.stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
 
     def _act(self, command: Command) -> None:
         match command["do"]:
@@ -183,7 +185,7 @@ def prepare(run: RunFolder, resume: bool) -> Training:
     checkpoint = Checkpoint.load(run.path, "last") if resume and run.checkpoint_step is not None else None
     if checkpoint and checkpoint.step >= config.steps:  # it was finished: as many steps again
         config = replace(config, steps=(checkpoint.step // config.steps + 1) * config.steps)
-    return Training(run.graph, config, data.load(config.data, config.seed, run.path), resume=checkpoint)
+    return Training(run.graph, config, data.load(config.data, config.seed, run.path), resume=checkpoint, lane="auto")
 
 
 def why(run: RunFolder, error: Exception) -> tuple[str, str | None]:
@@ -230,7 +232,7 @@ def rehearse() -> None:
     )
     edges = tuple(Edge(a.id, b.id) for a, b in pairwise(nodes))
     config = TrainConfig(DataRef("circle"), steps=5)
-    training = Training(Graph(nodes, edges), config, data.load(config.data))
+    training = Training(Graph(nodes, edges), config, data.load(config.data), lane="auto")
     training.started()
     for _ in training.run():
         pass

@@ -1,0 +1,52 @@
+"""Which lane a training runs in: the fastest that can do it, chosen by itself, with the reason in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.lanes.eager import Eager
+from engine.lanes.lane import Lane, Wanted
+from engine.lanes.native import build
+from engine.lanes.native.chain import Unfit, chain
+from engine.lanes.native.lane import Native
+
+if TYPE_CHECKING:
+    from engine.loop import Training
+
+ASKED = "PyTorch computes each step, as was asked for."
+PREPARING = "The fast kernel for this network is being compiled; PyTorch trains meanwhile, and it takes over by itself."
+NO_COMPILER = (
+    "This network could train many times faster. That takes a C compiler (cc) on the machine that trains, and there "
+    "is none: install one, then start a new run."
+)
+FAILED = "The fast kernel could not be compiled on this machine, so PyTorch computes each step."
+
+
+def choose(training: Training, wanted: Wanted) -> Lane:
+    """ "eager" and "native" are for tests and benchmarks: "native" waits for the compiler and raises Unfit."""
+    if wanted == "eager":
+        return Eager(training, ASKED)
+    if wanted == "native":
+        return Native(training, build.made())
+    try:
+        return _fastest(training)
+    except Unfit as unfit:
+        return Eager(training, str(unfit))
+
+
+def _fastest(training: Training) -> Lane:
+    if library := build.library():
+        return Native(training, library)
+    chain(training)  # raises Unfit before a compiler is started for nothing
+    compiler = build.compiler()
+    if compiler is None:
+        return Eager(training, NO_COMPILER)
+    building = build.Build(compiler)
+
+    def better() -> Lane | None:
+        if building.running:
+            return None
+        library = build.library()
+        return Native(training, library) if library else Eager(training, FAILED)
+
+    return Eager(training, PREPARING, better)

@@ -1,0 +1,144 @@
+/* Training steps of a chain of dense layers, many per call, without Python and without autograd.
+
+   A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
+   width works on full vectors. Padding columns are computed along and never read by what counts.
+   The numbers are those of engine/lanes/eager.py; tests/engine/test_native.py holds them together. */
+#include "layers.h"
+#include "losses.h"
+#include "matrix.h"
+#include "optimizers.h"
+
+enum { BACKWARD = 1, PENALTY = 2, FINISH = 4 }; /* parts of a step; a watched one is done part by part */
+
+typedef struct {
+    /* network: `layers` (depth,), parameters in one vector */
+    const Layer *layers;
+    int64_t depth, inputs, outputs, count, decayed;
+    float *weights, *gradient, *state_a, *state_b;
+    double *products;
+    /* data (n, inputs) and its targets: labels (n,) for cross-entropy, else (n, outputs) */
+    const float *x;
+    const int64_t *labels;
+    const float *targets;
+    /* the batches: step s has the rows index[bounds[s] .. bounds[s + 1]], its learning rate, its dropout masks */
+    const int64_t *index, *bounds;
+    const double *rates;
+    const float *masks;
+    /* how */
+    int64_t loss, optimizer;
+    double average, eps; /* of the optimizer: share of the old in its running mean of squares; what it adds to the root */
+    double smoothing, momentum, l1, l2, decay, clip_value, clip_norm;
+    /* room: outputs of all layers; a batch by rows; outputs of one layer by rows; gradients by outputs, twice */
+    float *values, *batch, *rows, *d, *spare;
+    float *losses; /* (steps,), written */
+} Job;
+
+int64_t width(void) { return WIDTH; }
+
+PART void gather(const Job *job, const int64_t *index, int64_t n) {
+    const int64_t ldx = padded(job->inputs);
+    for (int64_t r = 0; r < n; r++)
+        memcpy(job->batch + r * ldx, job->x + index[r] * job->inputs, sizeof(float) * (size_t)job->inputs);
+    transpose(padded(n), ldx, job->batch, ldx, job->values, padded(n));
+}
+
+/* Returns the place behind the masks that it took; fills `values`. */
+PART const float *forward(const Job *job, int64_t n, const float *masks) {
+    const int64_t ld = padded(n);
+    float *x = job->values;
+    for (int64_t i = 0; i < job->depth; i++) {
+        const Layer *layer = job->layers + i;
+        float *y = x + layer->inputs * ld;
+        if (layer->kind == LINEAR) {
+            const float *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
+            multiply(layer->outputs, ld, layer->inputs, job->weights + layer->weight, layer->inputs, 1, x, ld, y, ld, bias);
+        } else if (layer->kind == DROPOUT)
+            masks += drop(layer, n, ld, masks, x, y);
+        else
+            activate(layer, layer->outputs * ld, x, y);
+        x = y;
+    }
+    return masks;
+}
+
+/* Gradients of one dense layer from d (outputs, ld); the gradient by its inputs x (inputs, ld) goes to `below`. */
+PART void dense_backward(const Job *job, const Layer *layer, int64_t n, const float *x, const float *d, float *below) {
+    const int64_t ld = padded(n), inputs = layer->inputs, outputs = layer->outputs, ldx = padded(inputs);
+    const float *by_rows = job->batch;
+    if (x != job->values) {
+        transpose(ldx, ld, x, ld, job->rows, ldx);
+        by_rows = job->rows;
+    }
+    multiply(outputs, inputs, n, d, ld, 1, by_rows, ldx, job->gradient + layer->weight, inputs, 0);
+    if (layer->bias >= 0)
+        for (int64_t o = 0; o < outputs; o++) {
+            V sum = all(0.f);
+            int64_t r = 0;
+            for (; r + WIDTH <= n; r += WIDTH) sum += load(d + o * ld + r);
+            float rest = total(sum);
+            for (; r < n; r++) rest += d[o * ld + r];
+            job->gradient[layer->bias + o] = rest;
+        }
+    if (below) multiply(inputs, ld, outputs, job->weights + layer->weight, 1, inputs, d, ld, below, ld, 0);
+}
+
+PART void backward(const Job *job, int64_t n, const float *masks_end) {
+    const int64_t ld = padded(n);
+    int64_t first = 0; /* below the first dense layer nobody asks for a gradient */
+    while (first < job->depth && job->layers[first].kind != LINEAR) first++;
+    float *d = job->d, *other = job->spare, *y = job->values;
+    for (int64_t i = 0; i < job->depth; i++) y += job->layers[i].inputs * ld;
+    for (int64_t i = job->depth - 1; i >= first; i--) {
+        const Layer *layer = job->layers + i;
+        const float *x = y - layer->inputs * ld;
+        if (layer->kind == LINEAR) {
+            dense_backward(job, layer, n, x, d, i > first ? other : 0);
+            float *used = d;
+            d = other;
+            other = used;
+        } else if (layer->kind == DROPOUT) {
+            masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
+            drop(layer, n, ld, masks_end, d, d);
+        } else
+            activate_backward(layer, layer->outputs * ld, x, y, d);
+        y = (float *)x;
+    }
+}
+
+PART double loss(const Job *job, const int64_t *index, int64_t n) {
+    const int64_t ld = padded(n);
+    const float *o = job->values + job->inputs * ld, smoothing = (float)job->smoothing;
+    for (int64_t i = 0; i < job->depth - 1; i++) o += job->layers[i].outputs * ld;
+    if (job->loss == CROSS_ENTROPY)
+        return cross_entropy(n, job->outputs, ld, o, job->labels, index, smoothing, job->d);
+    return by_element(job->loss, n, job->outputs, ld, o, job->targets, index, smoothing, job->d);
+}
+
+/* Does `parts` of `steps` steps and returns how many were done. Fewer, where the loss or the gradient of the next one
+   is not finite: it then has its loss and gradient, and has changed no weight. */
+int64_t run(const Job *job, int64_t steps, int64_t parts) {
+    const float *masks = job->masks;
+    for (int64_t s = 0; s < steps; s++) {
+        const int64_t *index = job->index + job->bounds[s], n = job->bounds[s + 1] - job->bounds[s];
+        if (parts & BACKWARD) {
+            gather(job, index, n);
+            masks = forward(job, n, masks);
+            job->losses[s] = (float)loss(job, index, n);
+            backward(job, n, masks);
+        }
+        if (parts & PENALTY) {
+            penalize(job->decayed, job->weights, job->gradient, (float)job->l1, (float)job->l2);
+            if (!(job->losses[s] * 0 == 0) || !sound(job->count, job->gradient)) return s;
+        }
+        if (parts & FINISH) {
+            const double rate = job->rates[s];
+            const float keep = (float)(1 - rate * job->decay);
+            clip(job->count, job->gradient, job->clip_value, job->clip_norm);
+            if (job->decay > 0)
+                for (int64_t i = 0; i < job->decayed; i++) job->weights[i] *= keep;
+            update(job->optimizer, job->count, job->weights, job->gradient, job->state_a, job->state_b, job->products,
+                   job->average, job->eps, rate, job->momentum);
+        }
+    }
+    return steps;
+}

@@ -1,0 +1,139 @@
+"""The lane that trains chains of dense layers in the compiled kernel, many batches per call."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine import regularizers
+from engine.knobs import DROPOUT
+from engine.lanes.lane import Lane
+from engine.lanes.native.chain import DROPOUT as DROPPING
+from engine.lanes.native.chain import Layer, Unfit, chain
+from engine.lanes.native.job import Desk
+from engine.report import Tap
+from engine.schedules import constant
+
+if TYPE_CHECKING:
+    from engine.loop import Training
+
+BACKWARD, PENALTY, FINISH = 1, 2, 4  # parts of a step, as in kernel.c
+MASKS = 2**18  # numbers drawn for dropout at most per call: they should stay in the cache
+REASON = "The network is a chain of dense layers, so its steps run in a compiled kernel, many per call."
+REGULAR = ("l1", "l2", "elastic", "elastic_mix", "weight_decay", "clip_norm", "clip_value", "label_smoothing")
+KNOBS = frozenset(
+    ("lr", "momentum", "batch_size", "input_noise", *REGULAR)
+)  # that the kernel obeys, beside those of dropout
+
+
+class Native:
+    """Works on the tensors of ``training`` itself. Dropout masks and input noise are drawn by torch, in the order in
+    which the eager lane draws them. Raises Unfit for a network or a setting that the kernel does not have."""
+
+    name = "native"
+    reason = REASON
+    better: Callable[[], Lane | None] | None = None
+
+    def __init__(self, training: Training, library: ctypes.CDLL) -> None:
+        if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
+            raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
+        if training.device.type != "cpu" or training.batches.x.dtype != torch.float32:
+            raise Unfit("The fast kernel is for numbers on the CPU.")
+        self.training, self.library, self.width = training, library, int(library.width())
+        self.chain = chain(training)
+        self.desk = Desk(training, self.chain)
+
+    def train(self, count: int, tap: Tap | None) -> None:
+        training, desk = self.training, self.desk
+        knobs = training.tuning.values
+        dropped = [layer.p for layer in self.chain.dropouts]
+        desk.turn(knobs, dropped)
+        drawn = sum(layer.outputs for layer in self._dropping())
+        count = 1 if tap else min(count, max(1, int(MASKS // (max(1, drawn) * knobs["batch_size"]))))
+        rows, bounds = training.batches.rows(int(knobs["batch_size"]), count)
+        desk.make_room(-(-int(np.diff(bounds).max()) // self.width) * self.width, self.width)
+        self._give(rows, bounds, count)
+        if tap is None:
+            done = self._run(count, BACKWARD | PENALTY | FINISH)
+        else:
+            done = self._run(1, BACKWARD | PENALTY)
+            if done:
+                self._show(tap, int(bounds[1]))
+                training.report.gradients()
+                self._run(1, FINISH)
+        self._count(done, count)
+
+    def _give(self, rows: Tensor, bounds: NDArray[np.int64], count: int) -> None:
+        """Hands the batches over, with their learning rates and random numbers."""
+        training, knobs = self.training, self.training.tuning.values
+        if training.schedule is constant:
+            rates = np.full(count, knobs["lr"])
+        else:
+            rates = np.array([training.lr(training.step + k) for k in range(count)])
+        x, masks = self._draw(rows, bounds)
+        index = rows if x is training.batches.x else torch.arange(len(rows))
+        target = "labels" if training.loss.indices else "targets"
+        y = training.batches.y if index is rows else training.batches.y.index_select(0, rows)
+        self.desk.point(
+            x=x, index=index, bounds=bounds, rates=rates, masks=masks, losses=np.zeros(count, np.float32), **{target: y}
+        )
+
+    def _draw(self, rows: Tensor, bounds: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The inputs with their noise, (example, …), and the dropout masks end to end."""
+        x, knobs = self.training.batches.x, self.training.tuning.values
+        dropping = self._dropping()
+        noise = knobs["input_noise"] > 0
+        masks = torch.empty(len(rows) * sum(layer.outputs for layer in dropping))
+        if not noise and not dropping:
+            return x, masks
+        noisy, place = [], 0
+        for start, stop in pairwise(bounds):
+            if noise:
+                noisy.append(regularizers.noisy(x.index_select(0, rows[start:stop]), knobs))
+            for layer in dropping:
+                factors = masks[place : place + int(stop - start) * layer.outputs]
+                factors.bernoulli_(1 - layer.slope).div_(1 - layer.slope)  # as torch.nn.functional.dropout does
+                place += len(factors)
+        return torch.cat(noisy) if noise else x, masks
+
+    def _dropping(self) -> list[Layer]:
+        """The dropout layers that draw a mask: where nothing is dropped, torch draws none either."""
+        return [layer for layer in self.desk.layers if layer.kind == DROPPING and layer.slope > 0]
+
+    def _run(self, steps: int, parts: int) -> int:
+        numbers, desk = self.training.optimizer.numbers, self.desk
+        if numbers:
+            desk.products[:] = numbers["product1"], numbers["product2"]
+        done = int(self.library.run(ctypes.byref(desk.job), steps, parts))
+        if numbers:
+            numbers["product1"], numbers["product2"] = map(float, desk.products)
+        return done
+
+    def _show(self, tap: Tap, n: int) -> None:
+        """Shows what each node gave: values lie as (unit, example) in the kernel's memory."""
+        ld = -(-n // self.width) * self.width
+        values, starts = self.desk.kept["values"], [0, self.chain.inputs * ld]
+        sizes = [self.chain.inputs, *(layer.outputs for layer in self.chain.layers)]
+        for size in sizes[1:]:
+            starts.append(starts[-1] + size * ld)
+        for node, place in self.chain.places.items():
+            start, size = starts[place], sizes[place]
+            output = values[start : start + size * ld].view(size, ld)[:, :n].T
+            tap(node, output.reshape(n, *self.chain.shapes[node]))
+
+    def _count(self, done: int, count: int) -> None:
+        training, kept = self.training, self.desk.kept
+        losses = kept["losses"]
+        training.step += done
+        training.report.batch(float(losses[:done].sum(dtype=np.float64)), done)
+        if done < count:
+            start, stop = kept["bounds"][done : done + 2]
+            training.check(float(losses[done]), kept["x"].index_select(0, kept["index"][start:stop]))
+            raise AssertionError("the kernel stopped where there was nothing wrong")

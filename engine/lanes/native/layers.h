@@ -1,0 +1,78 @@
+/* Activations, and the gradients through them. All vectors; `count` is a multiple of WIDTH. */
+#pragma once
+#include "vector.h"
+
+enum { LINEAR, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH };
+
+typedef struct {
+    int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
+    int64_t weight, bias;          /* places in the flat parameters; bias is -1 where there is none */
+    double slope; /* LEAKY_RELU: y = slope x below 0. ELU: y = slope (e^x - 1) there. DROPOUT: the share dropped */
+    double scale; /* ELU: what both of its sides are multiplied with */
+} Layer;
+
+#define EACH(EXPRESSION)                                \
+    for (int64_t i = 0; i < count; i += WIDTH) {        \
+        V v = load(x + i);                              \
+        store(y + i, EXPRESSION);                       \
+    }                                                   \
+    break;
+
+/* y = f(x). A NaN stays one, so that it reaches the loss. */
+PART void activate(const Layer *layer, int64_t count, const float *x, float *y) {
+    const float slope = (float)layer->slope, scale = (float)layer->scale;
+    const V zero = all(0.f);
+    switch (layer->kind) {
+    case RELU: EACH(pick(v <= zero, zero, v))
+    case LEAKY_RELU: EACH(pick(v <= zero, v * slope, v))
+    case ELU: EACH(scale * pick(v <= zero, slope * (vexp(v) - 1.f), v))
+    case SILU: EACH(v * vsigmoid(v))
+    case SIGMOID: EACH(vsigmoid(v))
+    case TANH: EACH(vtanh(v))
+    }
+}
+#undef EACH
+
+#define EACH(EXPRESSION)                                        \
+    for (int64_t i = 0; i < count; i += WIDTH) {                \
+        V v = load(x + i), f = load(y + i), g = load(d + i);    \
+        (void)v, (void)f;                                       \
+        store(d + i, EXPRESSION);                               \
+    }                                                           \
+    break;
+
+/* d = d f'(x), from x and y = f(x). */
+PART void activate_backward(const Layer *layer, int64_t count, const float *x, const float *y, float *d) {
+    const float slope = (float)layer->slope, scale = (float)layer->scale;
+    const V zero = all(0.f);
+    switch (layer->kind) {
+    case RELU: EACH(pick(v <= zero, zero, g))
+    case LEAKY_RELU: EACH(pick(v <= zero, g * slope, g))
+    case ELU: EACH(g * pick(v <= zero, f + slope * scale, all(scale)))
+    case SILU: {
+        for (int64_t i = 0; i < count; i += WIDTH) {
+            V v = load(x + i), s = vsigmoid(v);
+            store(d + i, load(d + i) * s * (1.f + v * (1.f - s)));
+        }
+        break;
+    }
+    case SIGMOID: EACH(g * (f * (1.f - f)))
+    case TANH: EACH(g * (1.f - f * f))
+    }
+}
+#undef EACH
+
+/* y = x m, with a factor per value: m is (rows, outputs) as torch draws it, x and y are (outputs, ld).
+   Returns the number of factors used: none where nothing is dropped, and none were drawn. */
+PART int64_t drop(const Layer *layer, int64_t rows, int64_t ld, const float *m, const float *x, float *y) {
+    const int64_t outputs = layer->outputs;
+    if (layer->slope == 0) {
+        memmove(y, x, sizeof(float) * (size_t)(outputs * ld));
+        return 0;
+    }
+    for (int64_t o = 0; o < outputs; o++) {
+        for (int64_t r = 0; r < rows; r++) y[o * ld + r] = x[o * ld + r] * m[r * outputs + o];
+        for (int64_t r = rows; r < ld; r++) y[o * ld + r] = 0;
+    }
+    return rows * outputs;
+}

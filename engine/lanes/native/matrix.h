@@ -1,0 +1,99 @@
+/* Products of small matrices, in tiles that stay in registers. */
+#pragma once
+#include "vector.h"
+
+#if WIDTH == 16
+#define TALL 8 /* rows of a tile: TALL x 2 vectors are the accumulators, and must fit into the registers */
+#else
+#define TALL 4
+#endif
+
+/* One tile: `rows` x `vectors` of c = bias + a b. All three counts are constants where this is inlined. */
+INLINE void tile(const int rows, const int vectors, int64_t inner, const float *a, int64_t row, int64_t column,
+                 const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias, int64_t lanes) {
+    V sum[TALL][2];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) sum[r][v] = all(bias ? bias[r] : 0.f);
+    for (int64_t k = 0; k < inner; k++) {
+        V x[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) x[v] = load(b + k * ldb + v * WIDTH);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            V factor = all(a[r * row + k * column]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) sum[r][v] += factor * x[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            if (lanes >= (v + 1) * WIDTH)
+                store(c + r * ldc + v * WIDTH, sum[r][v]);
+            else
+                memcpy(c + r * ldc + v * WIDTH, &sum[r][v], sizeof(float) * (size_t)(lanes - v * WIDTH));
+        }
+}
+
+/* c (rows, lanes) = bias (rows,) + a (rows, inner) b (inner, lanes).
+   Element (r, k) of a is a[r row + k column], so that a may be a transposed matrix. Rows of b are read to the end of
+   their last vector; c is written in its `lanes` only. */
+PART void multiply(int64_t rows, int64_t lanes, int64_t inner, const float *a, int64_t row, int64_t column,
+                   const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias) {
+#define TILE(R, N) tile(R, N, inner, a + r * row, row, column, b + j, ldb, c + r * ldc + j, ldc, bias ? bias + r : bias, lanes - j)
+#define COLUMN(N)                                              \
+    {                                                          \
+        int64_t r = 0;                                         \
+        for (; r + TALL <= rows; r += TALL) TILE(TALL, N);     \
+        if (TALL > 4 && r + 4 <= rows) { TILE(4, N); r += 4; } \
+        if (r + 2 <= rows) { TILE(2, N); r += 2; }             \
+        if (r < rows) TILE(1, N);                              \
+    }
+    int64_t j = 0;
+    for (; j + WIDTH < lanes; j += 2 * WIDTH) COLUMN(2)
+    if (j < lanes) COLUMN(1)
+#undef COLUMN
+#undef TILE
+}
+
+/* One stage of a transposition in registers: exchanges the off-diagonal blocks of `step` rows and lanes. */
+INLINE void exchange(V *rows, const int step) {
+    I low, high; /* which lanes of (a, b) make the new rows */
+    for (int l = 0; l < WIDTH; l++) {
+        low[l] = l & step ? WIDTH + l - step : l;
+        high[l] = l & step ? WIDTH + l : l + step;
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < WIDTH; r++)
+        if (!(r & step)) {
+            V a = rows[r], b = rows[r + step];
+#if defined(__clang__)
+            for (int l = 0; l < WIDTH; l++) {
+                rows[r][l] = low[l] < WIDTH ? a[low[l]] : b[low[l] - WIDTH];
+                rows[r + step][l] = high[l] < WIDTH ? a[high[l]] : b[high[l] - WIDTH];
+            }
+#else
+            rows[r] = __builtin_shuffle(a, b, low);
+            rows[r + step] = __builtin_shuffle(a, b, high);
+#endif
+        }
+}
+
+/* to (columns, rows) = from (rows, columns), in whole blocks: both have rows and leading dimensions padded to WIDTH. */
+PART void transpose(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *to, int64_t ldt) {
+    for (int64_t i = 0; i < rows; i += WIDTH)
+        for (int64_t j = 0; j < columns; j += WIDTH) {
+            V block[WIDTH];
+#pragma GCC unroll 16
+            for (int r = 0; r < WIDTH; r++) block[r] = load(from + (i + r) * ldf + j);
+            exchange(block, 1);
+            exchange(block, 2);
+            if (WIDTH > 4) exchange(block, 4);
+            if (WIDTH > 8) exchange(block, 8);
+#pragma GCC unroll 16
+            for (int r = 0; r < WIDTH; r++) store(to + (j + r) * ldt + i, block[r]);
+        }
+}

@@ -1,0 +1,66 @@
+/* Vectors of WIDTH floats, as wide as this processor has them, and the functions that are not one instruction. */
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define WIDTH 16
+#elif defined(__AVX__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
+
+typedef float V __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t I __attribute__((vector_size(4 * WIDTH)));
+typedef float Loose __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias)); /* V at any address */
+
+#define INLINE static inline __attribute__((always_inline))
+#define PART static __attribute__((noinline)) /* the same code wherever it is called from: the same bits */
+
+INLINE V load(const float *p) { return *(const Loose *)p; }
+INLINE void store(float *p, V v) { *(Loose *)p = v; }
+INLINE V all(float x) { return (V){} + x; }
+INLINE V pick(I mask, V yes, V no) { return (V)((mask & (I)yes) | (~mask & (I)no)); }
+INLINE V larger(V a, V b) { return pick(a > b, a, b); } /* b where one of them is NaN */
+INLINE V size(V x) { return (V)((I)x & 0x7fffffff); }
+INLINE int64_t padded(int64_t n) { return (n + WIDTH - 1) / WIDTH * WIDTH; }
+
+INLINE float total(V v) {
+    float sum = 0;
+    for (int i = 0; i < WIDTH; i++) sum += v[i];
+    return sum;
+}
+
+/* e^x to 1e-7 relative: 2^n times a polynomial in r = x - n ln 2, |r| <= ln(2)/2 (Cephes, expf). */
+INLINE V vexp(V x) {
+    V bound = pick(x > all(88.3f), all(88.3f), x); /* a NaN stays one */
+    bound = pick(bound < all(-87.3f), all(-87.3f), bound);
+    V n = bound * 1.44269504f + 12582912.f; /* adding 1.5 * 2^23 rounds to the nearest integer */
+    I exponent = (I)n << 23;
+    n -= 12582912.f;
+    V r = bound - n * 0.693359375f + n * 2.12194440e-4f;
+    V p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    V power = (V)((I)(p * r * r + r + 1.f) + exponent);
+    power = pick(x > all(88.7f), all(__builtin_inff()), power);
+    return pick(x == x, power, x);
+}
+
+/* tanh: an odd polynomial near 0, where the quotient would lose digits, and 1 - 2/(e^2x + 1) beyond (Cephes, tanhf). */
+INLINE V vtanh(V x) {
+    V z = x * x, p = all(-5.70498872745e-3f);
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    V far = 1.f - 2.f / (vexp(2.f * size(x)) + 1.f);
+    far = (V)((I)far | ((I)x ^ (I)size(x))); /* with the sign of x */
+    return pick(size(x) < all(0.625f), p * z * x + x, pick(x == x, far, x));
+}
+
+INLINE V vsigmoid(V x) { return 1.f / (1.f + vexp(-x)); }

@@ -1,0 +1,20 @@
+"""How many batches fit into a stretch of time, for lanes that train many per call."""
+
+from __future__ import annotations
+
+
+class Stride:
+    """``seconds`` is how long one call may take; 0 means one batch. The first calls are short, and grow by doubling."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self._count = 1
+
+    @property
+    def count(self) -> int:
+        return self._count if self.seconds > 0 else 1
+
+    def done(self, steps: int, seconds: float) -> None:
+        """Takes note that ``steps`` batches took ``seconds``."""
+        fit = int(self.seconds * steps / max(seconds, 1e-9))
+        self._count = max(1, min(fit, 2 * self._count))
