@@ -95,6 +95,15 @@ class LocalExecutor:
         with self._lock:
             return self._runner().pid
 
+    def start_probe(self, control: socket.socket) -> Callable[[], None]:
+        """Forks a process that previews drawings over ``control`` (see probing.py). The result kills it."""
+        with self._lock:
+            link = self._runner()
+            self._keys += 1
+            key = self._keys
+        link.probe(key, control)
+        return lambda: link.kill(key)
+
     def start(self, run: RunFolder) -> None:
         """Queues a new run; it starts at once where a slot is free. Raises Refused where the disk is full."""
         self._enqueue(Waiting(run, "start"))

@@ -13,17 +13,22 @@ NICE = 5  # the app's pages come first
 
 
 def settle(folder: Path) -> None:
-    """Makes this process a polite neighbour: low priority, bounded memory, no core dumps, its words in worker.log."""
-    os.nice(NICE)
+    """Makes this process the polite neighbour that a run should be, with its words in worker.log."""
+    confine(NICE)
+    with told(folder):
+        output = os.open(folder / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def confine(nice: int) -> None:
+    """Low priority, bounded memory, no core dumps."""
+    os.nice(nice)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = data_bytes() + memory.allowed()
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    with told(folder):
-        output = os.open(folder / "worker.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
 
 
 def data_bytes() -> int:

@@ -52,6 +52,11 @@ class RunnerLink:
         order = json.dumps({"do": "start", "key": key, "path": str(path), "resume": resume}).encode() + b"\n"
         self._send(lambda: socket.send_fds(self._socket, [order], [control.fileno()]))
 
+    def probe(self, key: int, control: socket.socket) -> None:
+        """Asks for a process that previews drawings (see probe.py)."""
+        order = json.dumps({"do": "probe", "key": key}).encode() + b"\n"
+        self._send(lambda: socket.send_fds(self._socket, [order], [control.fileno()]))
+
     def kill(self, key: int) -> None:
         self._send(lambda: self._socket.sendall(json.dumps({"do": "kill", "key": key}).encode() + b"\n"))
 

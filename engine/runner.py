@@ -2,7 +2,7 @@
 
 ``python -m engine.runner FD`` serves the socket FD, JSON lines:
   app → runner  {"do": "start", "key", "path", "resume"} with the worker's control socket attached;
-                {"do": "kill", "key"}
+                {"do": "probe", "key"} likewise, for a process that previews drawings (probe.py); {"do": "kill", "key"}
   runner → app  {"key", "pid"} when the worker lives;
                 {"key", "exit"} when it has ended, minus the signal that killed it
 It stays single-threaded, never touches an accelerator (neither survives a fork) and ends when the app's socket closes;
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -36,7 +37,7 @@ def main(fd: int) -> None:
         preload()
     with Children(app) as children:
         for message, fds in messages(app, children):
-            if message["do"] == "start":
+            if message["do"] in ("start", "probe"):
                 children.start(message, fds.pop(0))
             elif message["do"] == "kill":
                 children.kill(message["key"])
@@ -46,6 +47,7 @@ def preload() -> None:
     """Imports all that a worker needs and trains a few batches: forks inherit warm code and share its memory."""
     from engine.worker import rehearse
 
+    importlib.import_module("engine.probe")
     rehearse()
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every shared page
@@ -115,9 +117,7 @@ class Children:
             for mine in (self.app, self.bell, self._ringer):
                 mine.close()
             os.setsid()
-            from engine.worker import main as work
-
-            code = work(order["path"], control, order["resume"])
+            code = begin(order, control)
         finally:
             os._exit(code)  # never back into the runner's loop
 
@@ -126,9 +126,22 @@ class Children:
             self.app.sendall(json.dumps(message).encode() + b"\n")
 
 
+def begin(order: dict[str, Any], control: int) -> int:
+    """What a forked process does, to its exit code."""
+    if order["do"] == "probe":
+        from engine.probe import main as serve
+
+        return serve(control)
+    from engine.worker import main as work
+
+    return work(order["path"], control, order["resume"])
+
+
 def spawn(order: dict[str, Any], control: int) -> int:
     """A worker as a new process, where forking is not possible."""
-    command = [sys.executable, "-m", "engine.worker", order["path"], str(control), str(int(order["resume"]))]
+    command = [sys.executable, "-m", "engine.probe", str(control)]
+    if "path" in order:
+        command[2:] = ["engine.worker", order["path"], str(control), str(int(order["resume"]))]
     return subprocess.Popen(command, pass_fds=[control], start_new_session=True, stdin=subprocess.DEVNULL).pid
 
 
