@@ -5,6 +5,7 @@ Plain SVG 1.1 without scripts, styles or fonts of its own, so that every program
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
@@ -13,6 +14,7 @@ from builder.catalog import BY_TYPE, GROUPS
 from builder.diff import Mark
 from builder.graph import Edge, Graph, Node
 from builder.infer import Inference
+from builder.spec import LayerSpec
 from builder.wires import Point, Wire, course
 
 MARGIN = 24.0
@@ -22,6 +24,7 @@ HEAD, LINE, TAIL = 28.0, 20.0, 22.0  # px: height of a layer's three parts
 PORT = 34.0  # px below the top: where the wires of a layer that has one input come and go
 # Okabe & Ito 2008, in the order of the groups, as on the canvas.
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#7f7f7f", "#882255", "#5b4bb5")
+FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")  # of a summary
 SIGNS: dict[Mark, str] = {"added": "+ added", "removed": "− removed", "changed": "~ changed"}
 
 
@@ -103,7 +106,7 @@ def _box(node: Node, inference: Inference) -> Box:
     spec, info = BY_TYPE.get(node.type), inference.nodes[node.id]
     name = (spec.title or spec.type) if spec else node.type
     title, aside = (node.label, name) if node.label else (name, node.id)
-    summary = spec.summary.format(**{k: _value(v) for k, v in spec.complete(node.params).items()}) if spec else ""
+    summary = _summary(spec, node) if spec else ""
     shape = str(info.output) if info.output else "–"
     count = f"{info.params:,} params" if info.params else ""
     rows = (wide(title, 13) * 1.06 + wide(aside, 10) + 12, wide(summary, 12), wide(shape, 11) + wide(count, 11) + 12)
@@ -112,10 +115,15 @@ def _box(node: Node, inference: Inference) -> Box:
     return Box(node, title, aside, summary, shape, count, color, width, HEAD + (LINE if summary else 0) + TAIL)
 
 
-def _value(value: object) -> str:
+def _summary(spec: LayerSpec, node: Node) -> str:
+    params = spec.complete(node.params)
+    return FIELD.sub(lambda field: _value(params.get(field[1]), field[2] or ""), spec.summary)
+
+
+def _value(value: object, form: str) -> str:
     if isinstance(value, tuple | list):
         return " × ".join(map(str, value))
-    return "–" if value is None else str(value)
+    return "–" if value is None else format(value, form) if isinstance(value, int | float) else str(value)
 
 
 def _wire(graph: Graph, boxes: Mapping[str, Box], edge: Edge, down: bool) -> Wire:

@@ -25,16 +25,19 @@ def lead() -> None:
     for problem in session.told():
         tell(problem)
     if holder := session.holder():
+        who, when = escape(holder.tab.who), clock(holder.since)
+        if session.has_led():
+            said, offer = f"Another tab ({who}) took over this network at {when}.", "Take it back"
+        else:
+            said, offer = f"This network is being edited in another tab ({who}, since {when}).", "Edit here instead"
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            who = f"another tab ({escape(holder.tab.who)}, since {clock(holder.since)})"
             st.markdown(
-                f":material/lock: **This network is being edited in {who}.** "
-                "Here it is shown as it is drawn there, and cannot be changed.",
+                f":material/lock: **{said}** Here it is shown as it is drawn there, and cannot be changed.",
                 width="stretch",
             )
             st.button(
-                "Edit here instead",
+                offer,
                 icon=":material/edit:",
                 on_click=session.take_over,
-                help="Takes over. The other tab is told, and can take it back; nothing is lost.",
+                help="The other tab is told, and can take it back; nothing is lost.",
             )

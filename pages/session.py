@@ -61,7 +61,7 @@ def doc() -> Doc:
 def begin(graph: Graph, config: TrainConfig) -> None:
     """A network from elsewhere becomes this session's, under a new address: what was drawn before stays at its own."""
     _leave()
-    st.session_state.net = secrets.token_urlsafe(9)
+    st.session_state.net = st.query_params["net"] = secrets.token_urlsafe(9)
     _adopt(graph)
     settings.choose(config)
     st.session_state.saved = st.session_state.config = None
@@ -79,8 +79,10 @@ def _adopt(graph: Graph) -> None:
 def _leave() -> None:
     """Gives up the lead of the network at hand, for one with another address."""
     if "doc" in st.session_state:
-        _try(lease().release)
-    for name in ("doc", "loads", "holder", "net"):
+        old = NetFolder(home(), st.session_state.net)
+        if old.begun:
+            _try(Lease(old.folder, this_tab(), active).release)
+    for name in ("doc", "loads", "holder", "led", "net"):
         st.session_state.pop(name, None)
 
 
@@ -136,6 +138,11 @@ def leading() -> bool:
     return holder() is None
 
 
+def has_led() -> bool:
+    """Whether this tab had the lead at some time."""
+    return bool(st.session_state.get("led"))
+
+
 def look() -> bool:
     """Looks who leads, and what is drawn there; True where that changes what this tab shows."""
     before = holder()
@@ -167,7 +174,8 @@ def follow() -> None:
     now = _try(folder().read)
     if now is not None and now != doc().graph:
         doc().load(now)
-    st.session_state.saved = doc().graph
+    st.session_state.saved = present = doc().graph
+    st.session_state.loads = _try(lambda: folder().read_history(present)) or History(present)
     if config := _try(folder().read_config):
         settings.choose(config)
         st.session_state.config = config
@@ -175,7 +183,9 @@ def follow() -> None:
 
 def _note(found: Holder | None) -> None:
     """Remembers who leads. Where the disk cannot say, this tab goes on: nothing can be overwritten there either."""
-    st.session_state.holder = None if found is None or lease().leads(found) else found
+    mine = found is None or lease().leads(found)
+    st.session_state.holder = None if mine else found
+    st.session_state.led = mine or st.session_state.get("led", False)
 
 
 # ---- the disk

@@ -55,6 +55,8 @@ def chosen(graph: Graph) -> TrainConfig:
     name = st.session_state.get("dataset", FIRST)
     prefix = f"{name}."
     options = {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
+    defaults = {p.name: p.default for p in BY_NAME[name].options}
+    options = {n: value for n, value in options.items() if n not in defaults or value != defaults[n]}
     fields = {p.name: state[p.name] for p in SETTINGS if p.name in state}
     return TrainConfig(DataRef(name, options), knobs=only_turned(st.session_state.get("knobs", {}), graph), **fields)
 

@@ -27,7 +27,6 @@ def arrive() -> None:
         session.tell_later(*refused.diagnostics[:5])
         return
     session.begin(shared.graph, shared.config)
-    st.query_params["net"] = session.net_id()
     session.tell_later(*_notes(shared))
 
 
@@ -40,7 +39,7 @@ def _notes(shared: share.Shared) -> list[Diagnostic]:
     return [Diagnostic("share/csv", what, "Choose that file on the Train page.", severity="warning")]
 
 
-@st.dialog("Share this network", width="large", icon=":material/share:")
+@st.dialog("Share this network", width="medium", icon=":material/share:")
 def dialog() -> None:
     shared = share.Shared(session.doc().graph, settings.chosen(session.doc().graph))
     data = BY_NAME[shared.config.data.name]

@@ -18,6 +18,7 @@ from engine.store import RunFolder
 from pages import session
 from pages.canvas import Doc, canvas, notes
 from pages.forms import tell
+from pages.hide import hidden_names
 from pages.inspector import problems
 from pages.lead import lead, watch
 from pages.live import live_panel
@@ -39,7 +40,14 @@ def body() -> None:
     with right:
         network(run)
         labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
-        panel = live_panel(run.id if run else None, key="live", points=points(choice), labels=labels, knobs=knobs())
+        panel = live_panel(
+            run.id if run else None,
+            key="live",
+            points=points(choice),
+            labels=labels,
+            knobs=knobs(),
+            hide=hidden_names(),
+        )
         if panel.knobs:
             st.session_state.knobs = only_turned(panel.knobs, session.doc().graph)
     session.save()

@@ -35,13 +35,13 @@ def versions() -> None:
         return
     old = st.selectbox("Version", found, format_func=_title, key="version.picked")
     _act(old)
-    others: list[Version | None] = [None, *(v for v in found if v.id != old.id)]
+    others: list[Version | str] = [NOW, *(v for v in found if v.id != old.id)]
     new = st.selectbox("Compared with", others, format_func=_title, key="version.other")
-    compare(old.graph, new.graph if new else session.doc().graph)
+    compare(old.graph, new.graph if isinstance(new, Version) else session.doc().graph)
 
 
-def _title(version: Version | None) -> str:
-    return f"{version.name} · {clock(version.saved)}" if version else NOW
+def _title(version: Version | str) -> str:
+    return f"{version.name} · {clock(version.saved)}" if isinstance(version, Version) else version
 
 
 def _keep() -> None:
@@ -86,10 +86,10 @@ def compare(old: Graph, new: Graph) -> None:
         elsewhere = f" {found.moved} layers stand elsewhere." if found.moved else ""
         st.success(f"Both are the same network.{elsewhere}", icon=":material/check_circle:")
         return
-    st.table(pd.DataFrame(rows(found, old, new)), hide_index=True)
     both = merged(old, new)
     picture = svg(both, infer(both), look(), found.node_marks(), found.edge_marks())
     st.image(picture, width="stretch")
+    st.table(pd.DataFrame(rows(found, old, new)), hide_index=True)
 
 
 def rows(found: Diff, old: Graph, new: Graph) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ a stub that imports them. No rerun takes part in drawing; the panel follows the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -45,21 +45,23 @@ def live_panel(
     points: Sequence[Point] | None = None,
     labels: Mapping[str, str] | None = None,
     knobs: Mapping[str, float] | None = None,
+    hide: Collection[str] = (),
     on_over: Callable[[], None] | None = None,
 ) -> Any:
     """The panel of run ``run_id``, or before the first run an empty one that waits for it.
 
     ``points`` (x, y, class or value, held out) are drawn on the decision boundary and ``labels`` name the nodes; a run
     brings its own, so both count before it only. ``knobs`` are the values to start from: given them, the knobs can
-    be turned before a run too, and the result's ``knobs`` is what they were turned to. ``on_over`` is called when
-    the run ends while it is watched. Result: ``knobs`` (dict or None) and ``over`` (the final state, once).
+    be turned before a run too, and the result's ``knobs`` is what they were turned to. The knobs in ``hide`` are
+    not shown. ``on_over`` is called when the run ends while it is watched. Result: ``knobs`` (dict or None) and
+    ``over`` (the final state, once).
     """
     own_labels, own_points = _of_run(run_id) if run_id else (dict(labels or {}), tuple(points or ()))
     data = {
         "run": run_id,
         "module": asset_url("live.js"),
         "plotly": asset_url("plotly-cartesian.min.js"),
-        "groups": _groups(),
+        "groups": _groups(hide),
         "dropout": _knob(DROPOUT_PARAM),
         "values": None if knobs is None else dict(knobs),
         "labels": own_labels,
@@ -77,9 +79,10 @@ def _knob(param: Param) -> dict[str, Any]:
     return {name: getattr(param, name) for name in fields} | {"label": param.title}
 
 
-def _groups() -> list[dict[str, Any]]:
-    by_name = {p.name: p for p in KNOBS}
-    return [{"title": title, "knobs": [_knob(by_name[n]) for n in names]} for title, names in GROUPS.items()]
+def _groups(hide: Collection[str]) -> list[dict[str, Any]]:
+    by_name = {p.name: p for p in KNOBS if p.name not in hide}
+    shown = {title: [by_name[n] for n in names if n in by_name] for title, names in GROUPS.items()}
+    return [{"title": title, "knobs": [_knob(p) for p in knobs]} for title, knobs in shown.items() if knobs]
 
 
 def _thin(points: Sequence[Point]) -> list[Point]:
