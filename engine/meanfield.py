@@ -51,12 +51,20 @@ ACTIVATIONS: dict[str, Callable[[Array, Params], Array]] = {
     "Identity": lambda x, _p: x,
     "ReLU": lambda x, _p: np.maximum(x, 0),
     "LeakyReLU": lambda x, p: np.where(x > 0, x, p["negative_slope"] * x),
+    "PReLU": lambda x, p: np.where(x > 0, x, p["slope"] * x),
+    "ReLU6": lambda x, _p: np.clip(x, 0, 6),
     "ELU": lambda x, p: _elu(x, p["alpha"]),
+    "CELU": lambda x, p: p["alpha"] * _elu(x / p["alpha"], 1.0),
     "SELU": lambda x, _p: SELU_SCALE * _elu(x, SELU_ALPHA),
     "GELU": _gelu,
     "SiLU": lambda x, _p: x * _sigmoid(x),
+    "Mish": lambda x, _p: x * np.tanh(np.logaddexp(0, x)),
+    "Softplus": lambda x, p: np.logaddexp(0, p["beta"] * x) / p["beta"],
     "Sigmoid": lambda x, _p: _sigmoid(x),
+    "Hardsigmoid": lambda x, _p: np.clip(x / 6 + 0.5, 0, 1),
     "Tanh": lambda x, _p: np.tanh(x),
+    "Hardtanh": lambda x, p: np.clip(x, p["min_val"], p["max_val"]),
+    "Softsign": lambda x, _p: x / (1 + np.abs(x)),
 }
 
 

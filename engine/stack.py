@@ -23,7 +23,7 @@ def stack(inference: Inference, order: list[str]) -> list[Stage] | str:
     stages: list[Stage] = []
     for id in order:
         node, info = inference.graph.by_id[id], inference.nodes[id]
-        if node.type in WEIGHTED:
+        if node.type in WEIGHTED and "weight" in info.weights:
             stages.append(_stage(node, info))
         elif node.type in NEUTRAL:
             continue
