@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from builder.catalog import BY_TYPE, CATALOG
+from builder.catalog.data import axes_of
 from builder.diagnostic import Diagnostic
 from builder.graph import Graph
 from builder.infer import infer
@@ -17,10 +18,10 @@ NEVER = ("shape/wrong-rank", "dtype/")  # what no setting of the layer changes
 # What mostly follows a layer of that group in textbooks and papers. What does not fit the shape is left out, so one
 # line serves vectors, sequences and images.
 FOLLOWS: dict[str, tuple[str, ...]] = {
-    "Data": ("Embedding", "Conv2d", "Linear", "LSTM", "GRU", "Conv1d", "Conv3d", "Flatten"),
+    "Data": ("Embedding", "Conv2d", "Linear", "LSTM", "GRU", "Conv1d", "Flatten"),
     "Dense": ("ReLU", "Output", "Dropout", "Tanh", "Sigmoid", "LayerNorm", "BatchNorm1d", "GELU", "Add"),
     "Convolution": ("BatchNorm2d", "ReLU", "BatchNorm1d", "MaxPool2d", "MaxPool1d", "Add"),
-    "Pooling": ("Conv2d", "Flatten", "Linear", "Conv1d", "Conv3d", "Dropout"),
+    "Pooling": ("Conv2d", "Flatten", "Linear", "Conv1d", "Dropout"),
     "Recurrent": ("Linear", "Dropout", "LSTM", "GRU", "LayerNorm"),
     "Normalisation": ("ReLU", "Linear", "GELU", "Conv2d", "MaxPool2d"),
     "Regularisation": ("Linear", "Output", "Conv2d", "LSTM", "Add"),
@@ -82,5 +83,5 @@ def hopeless(spec: LayerSpec) -> dict[DType, list[int]]:
 
 
 def _hopeless(spec: LayerSpec, dtype: DType, rank: int) -> bool:
-    tried = [_given(spec, TensorSpec((side,) * rank, dtype)) for side in SIDES]
+    tried = [_given(spec, TensorSpec((side,) * rank, dtype, axes_of((side,) * rank))) for side in SIDES]
     return all(isinstance(d, Diagnostic) and not d.fix and d.code.startswith(NEVER) for d in tried)

@@ -17,8 +17,10 @@ import streamlit as st
 
 from builder.catalog import CATALOG, GROUPS
 from builder.spec import LayerSpec
+from builder.suggest import hopeless
 from pages.canvas.doc import Doc
 from pages.canvas.notes import Notes, fix_for, notes
+from pages.canvas.paste import paste
 
 __all__ = ["Doc", "Notes", "canvas", "fix_for", "notes", "palette", "sync"]
 
@@ -39,9 +41,11 @@ def _layer(spec: LayerSpec) -> dict[str, Any]:
         "defaults": {p.name: p.default for p in spec.params},
         "ports": [{"name": p.name, "variadic": p.variadic} for p in spec.ports],
         "outputs": spec.outputs,
+        "never": hopeless(spec),
     }
 
 
+_PLACE = {spec.type: i for i, spec in enumerate(CATALOG)}
 _BUNDLE = (Path(__file__).parent / "assets" / "canvas.js").read_text(encoding="utf-8")
 _PALETTE = palette()
 _VERSION = hashlib.sha256((_BUNDLE + json.dumps(_PALETTE)).encode()).hexdigest()[:12]
@@ -102,9 +106,14 @@ def canvas(
             sync(doc, key)
             on_fix(str(asked.get("node")), str(asked.get("code")))
 
+    def pasted() -> None:
+        if not readonly:
+            sync(doc, key)
+            paste(doc, _sent(key, "paste"))
+
     data = doc.to_json() | {
         "lib": _VERSION,
-        "notes": {"rev": doc.rev, "seq": doc.seq, "nodes": notes},
+        "notes": {"rev": doc.rev, "seq": doc.seq} | _wire(notes),
         "feed": feed,
         "readonly": readonly,
         "height": height,
@@ -112,7 +121,22 @@ def canvas(
     with st.container(gap=None):
         _LIB(key=f"{key}-lib", data={"lib": _VERSION, "palette": _PALETTE})
         show = _CANVAS if palette else _BARE
-        show(key=key, data=data, height=height, on_state_change=lambda: None, on_fix_change=fix)
+        show(
+            key=key,
+            data=data,
+            height=height,
+            on_state_change=lambda: None,
+            on_fix_change=fix,
+            on_paste_change=pasted,
+        )
+
+
+def _wire(notes: Notes) -> dict[str, Any]:
+    """``notes`` as they travel: equal lists of what comes next only once, as places in the palette."""
+    lists: dict[tuple[str, ...], int] = {}
+    next_ = {id: lists.setdefault(note["next"], len(lists)) for id, note in notes.items() if "next" in note}
+    said = {id: {key: value for key, value in note.items() if key != "next"} for id, note in notes.items()}
+    return {"nodes": said, "next": next_, "lists": [[_PLACE[type_] for type_ in types] for types in lists]}
 
 
 def _sent(key: str, name: str) -> object:

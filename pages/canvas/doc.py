@@ -12,7 +12,8 @@ from builder.document import FORMAT, VERSION, from_json, to_json
 from builder.edit import Edit, apply
 from builder.graph import Graph
 
-Request = Literal["layout", "fit", "select"]
+PARTS = ("nodes", "edges", "notes")  # of a document, as the browser has them
+Request = Literal["layout", "fit", "select", "say"]
 
 
 def _epoch() -> str:
@@ -27,11 +28,12 @@ class Command:
     seq: int
     edits: tuple[Edit, ...] = ()
     op: Request | None = None
-    id: str = ""
+    ids: tuple[str, ...] = ()
+    text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         if self.op:
-            return {"seq": self.seq, "op": self.op, "id": self.id}
+            return {"seq": self.seq, "op": self.op, "ids": list(self.ids), "text": self.text}
         return {"seq": self.seq, "edits": [e.to_json() for e in self.edits]}
 
 
@@ -70,10 +72,10 @@ class Doc:
         self.seq += 1
         self._issue(Command(self.seq, tuple(edits)))
 
-    def ask(self, op: Request, id: str = "") -> None:
-        """Has the browser lay out the drawing, fit it into view, or select node ``id`` ("" selects nothing)."""
+    def ask(self, op: Request, *ids: str, text: str = "") -> None:
+        """Has the browser lay out or fit the drawing, select the nodes ``ids``, or show ``text`` as a refusal."""
         self.seq += 1
-        self._issue(Command(self.seq, op=op, id=id))
+        self._issue(Command(self.seq, op=op, ids=ids, text=text))
 
     def _issue(self, command: Command) -> None:
         self.pending += (command,)
@@ -82,7 +84,7 @@ class Doc:
     def _apply(self, command: Command) -> None:
         """What the browser will do with ``command``, so that shapes are right before it answers."""
         self.graph = apply(self.graph, command.edits)
-        chosen = (command.id,) if command.op == "select" else self.selected
+        chosen = command.ids if command.op == "select" else self.selected
         self.selected = tuple(s for s in chosen if s in self.graph.by_id)
 
     def merge(self, value: object) -> None:
@@ -102,7 +104,7 @@ class Doc:
             "epoch": self.epoch,
             "rev": self.rev,
             "seq": self.seq,
-            "doc": {"nodes": drawing["nodes"], "edges": drawing["edges"]},
+            "doc": {key: drawing.get(key, []) for key in PARTS},
             "cmds": [c.to_json() for c in self.pending],
         }
 
@@ -118,8 +120,9 @@ def parse(value: object) -> State | None:
         case _:
             return None
     try:
-        body = {"format": FORMAT, "version": VERSION, "nodes": value.get("nodes"), "edges": value.get("edges")}
-        graph = from_json(body)
+        graph = from_json(
+            {"format": FORMAT, "version": VERSION, "notes": []} | {k: value[k] for k in PARTS if k in value}
+        )
     except Refused:
         return None
     known = tuple(n.id for n in graph.nodes if n.id in selected)

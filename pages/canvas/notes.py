@@ -7,14 +7,16 @@ from typing import Any
 
 from builder.diagnostic import Diagnostic, Fix
 from builder.infer import Inference
+from builder.suggest import after
 
 Notes = dict[str, dict[str, Any]]
 
 
 def notes(inference: Inference, extra: Iterable[Diagnostic] = ()) -> Notes:
-    """Per node id ``{shape, params, error, warn, code, fix, grey}``, each only where there is something to say.
+    """Per node id ``{shape, dtype, params, next, error, warn, code, fix, grey}``, each only where it says something.
 
-    ``shape`` is the output, which is also what flows along the node's wires. ``extra`` are Diagnostics from
+    ``shape`` is the output, which is also what flows along the node's wires; ``next`` are the types of layers that
+    take it, best first. ``extra`` are Diagnostics from
     elsewhere (does the network fit the data?). ``grey`` marks a node without a shape that is not itself at fault.
     """
     found = {node: list(info.diagnostics) for node, info in inference.nodes.items()}
@@ -29,6 +31,8 @@ def _note(inference: Inference, node: str, problems: list[Diagnostic]) -> dict[s
     note: dict[str, Any] = {}
     if info.output is not None:
         note = {"shape": str(info.output), "params": count(info.params) if info.params else ""}
+        note |= {"dtype": info.output.dtype if info.output.dtype != "float32" else ""}
+        note |= {"next": after(inference.graph.by_id[node].type, info.output)}
     worst = sorted(problems, key=lambda d: d.severity)  # "error" sorts before "warning"
     if worst:
         note |= {"error" if worst[0].severity == "error" else "warn": worst[0].text, "code": worst[0].code}

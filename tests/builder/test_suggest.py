@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.catalog import BY_TYPE, CATALOG, GROUPS
+from builder.catalog.data import axes_of
 from builder.edit import AddNode, Connect, apply
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
@@ -60,7 +61,7 @@ def test_the_candidates_are_those_that_a_copy_of_the_drawing_accepts(shape: list
     ],
 )
 def test_what_mostly_follows_stands_first(type_: str, shape: tuple[int, ...], first: str) -> None:
-    assert after(type_, TensorSpec(shape))[0] == first
+    assert after(type_, TensorSpec(shape, axes=axes_of(shape)))[0] == first
 
 
 def test_whole_numbers_are_offered_an_embedding_first() -> None:

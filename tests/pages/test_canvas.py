@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from builder.catalog import CATALOG, GROUPS
+from builder.catalog import BY_TYPE, CATALOG, GROUPS
 from builder.diagnostic import Diagnostic
-from builder.edit import AddNode, Connect, Edit, RemoveNode, SetLabel, SetParams, apply
-from builder.graph import Edge, Graph, Node
+from builder.document import dumps
+from builder.edit import AddNode, AddNote, Connect, Edit, RemoveNode, SetLabel, SetParams, apply
+from builder.graph import Edge, Graph, Node, Note
 from builder.infer import infer
-from pages.canvas import Doc, fix_for, notes, palette
+from builder.suggest import candidates
+from pages.canvas import Doc, _wire, fix_for, notes, palette
 from pages.canvas.doc import parse
 from pages.canvas.notes import count
+from pages.canvas.paste import paste
 
 DEMO = Path(__file__).parents[1] / "e2e" / "apps" / "canvas_app.py"
 CONV = Node("conv2d_1", "Conv2d", position=(10.0, 20.0))
@@ -56,8 +60,30 @@ def test_a_summary_names_only_parameters_that_the_layer_has(layer: dict[str, Any
 
 def test_a_healthy_node_has_its_shape_and_the_number_of_its_weights() -> None:
     said = notes(infer(chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("ReLU", {}), ("Output", {}))))
-    assert said["conv2d_1"] == {"shape": "16 × 26 × 26", "params": "160"}
-    assert said["relu_1"] == {"shape": "16 × 26 × 26"}
+    assert {k: v for k, v in said["conv2d_1"].items() if k != "next"} == {"shape": "16 × 26 × 26", "params": "160"}
+    assert {k: v for k, v in said["relu_1"].items() if k != "next"} == {"shape": "16 × 26 × 26"}
+
+
+def test_a_node_knows_what_fits_behind_it_and_an_output_has_nothing_behind_it() -> None:
+    graph = chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("Output", {}))
+    said = notes(infer(graph))
+    assert said["conv2d_1"]["next"] == candidates(graph, "conv2d_1")
+    assert "Conv1d" not in said["conv2d_1"]["next"]
+    assert "next" not in said["output_1"]
+
+
+def test_lists_of_what_comes_next_travel_once_and_name_the_same_layers() -> None:
+    said = notes(infer(chain(("Input", {"shape": [8]}), ("Linear", {}), ("Linear", {}), ("Output", {}))))
+    wire, layers = _wire(said), palette()["layers"]
+    assert wire["next"]["linear_1"] == wire["next"]["linear_2"]
+    for node, at in wire["next"].items():
+        assert tuple(layers[i]["type"] for i in wire["lists"][at]) == said[node]["next"]
+    assert all("next" not in note for note in wire["nodes"].values())
+
+
+def test_whole_numbers_are_said_to_be_such() -> None:
+    said = notes(infer(chain(("Input", {"shape": [8], "dtype": "int64"}), ("Embedding", {}))))
+    assert (said["input_1"]["dtype"], said["embedding_1"].get("dtype")) == ("int64", None)
 
 
 def test_only_the_node_at_fault_speaks_and_what_hangs_on_it_is_grey() -> None:
@@ -162,6 +188,7 @@ EDITS: some.SearchStrategy[Edit] = some.one_of(
     some.builds(RemoveNode, IDS),
     some.builds(SetLabel, IDS, some.text("xyz ", max_size=4)),
     some.builds(lambda a, b: Connect(Edge(a, b)), IDS, IDS),
+    some.builds(lambda i, t: AddNote(Note(f"note_{i}", t)), IDS, some.text("xyz \n", max_size=4)),
 )
 FOUR = Graph((Node("a", "Input"), Node("b", "Linear"), Node("c", "ReLU"), Node("d", "Add")), (Edge("a", "b"),))
 
@@ -172,9 +199,14 @@ def test_a_drawing_comes_back_from_the_browser_as_it_went(edits: list[Edit]) -> 
     graph = apply(FOUR, edits)
     doc = Doc(graph)
     state = parse(report(doc))
-    possible = len(graph.by_id) == len(graph.nodes) and all(
-        e.target in graph.by_id and e.source in graph.by_id and graph.by_id[e.target].type != "Input"
-        for e in graph.edges
+    notes_differ = len({n.id for n in graph.notes}) == len(graph.notes)
+    possible = (
+        notes_differ
+        and len(graph.by_id) == len(graph.nodes)
+        and all(
+            e.target in graph.by_id and e.source in graph.by_id and graph.by_id[e.target].type != "Input"
+            for e in graph.edges
+        )
     )
     assert (state is not None) == possible
     if state:
@@ -186,7 +218,7 @@ JSON = some.recursive(
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = ["nodes", "edges", "selected", "epoch", "rev", "ack"]
+FIELDS = ["notes", "nodes", "edges", "selected", "epoch", "rev", "ack"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -199,6 +231,94 @@ def test_a_hostile_report_neither_raises_nor_changes_the_drawing_beyond_what_is_
     assert doc.graph == Graph((CONV,))
     doc.merge({**report(doc), name: bad})
     assert all(n.type == "Conv2d" for n in doc.graph.nodes)
+
+
+# ---- pasting
+
+
+def sent(text: str, at: tuple[float, float] = (500.0, 300.0)) -> dict[str, Any]:
+    return {"text": text, "at": list(at)}
+
+
+BRANCH = Graph(
+    (
+        Node("linear_1", "Linear", {"out_features": 3}, "head", (10.0, 20.0)),
+        Node("relu_1", "ReLU", position=(200.0, 20.0)),
+    ),
+    (Edge("linear_1", "relu_1"),),
+    (Note("note_1", "why", (10.0, 90.0)),),
+)
+
+
+def test_what_is_pasted_keeps_its_wires_names_and_notes_and_takes_no_id_that_is_taken() -> None:
+    doc = Doc(BRANCH)
+    paste(doc, sent(dumps(BRANCH)))
+    new = [n for n in doc.graph.nodes if n.id not in BRANCH.by_id]
+    assert [(n.type, n.label, dict(n.params)) for n in new] == [
+        ("Linear", "head", {"out_features": 3}),
+        ("ReLU", "", {}),
+    ]
+    assert set(doc.graph.edges) == {*BRANCH.edges, Edge(new[0].id, new[1].id)}
+    assert [n.text for n in doc.graph.notes] == ["why", "why"]
+    assert len({*doc.graph.by_id, *(n.id for n in doc.graph.notes)}) == 6
+    assert set(doc.selected) == {n.id for n in new}
+    edits, chosen = doc.pending
+    assert len(edits.edits) == 4
+    assert chosen.op == "select"
+
+
+def test_a_whole_network_pasted_on_an_empty_canvas_is_that_network_around_the_place() -> None:
+    doc, graph = Doc(), chain(("Input", {"shape": [8]}), ("Linear", {}), ("Output", {}))
+    paste(doc, sent(dumps(graph), (400.0, 200.0)))
+    assert {n.id for n in doc.graph.nodes} == set(graph.by_id)
+    assert set(doc.graph.edges) == set(graph.edges)
+    assert {n.position for n in doc.graph.nodes} == {(400.0, 200.0)}
+
+
+def test_pasting_again_and_again_covers_nothing() -> None:
+    doc = Doc()
+    for _ in range(4):
+        paste(doc, sent(dumps(Graph((CONV,)))))
+    heights = sorted(n.position[1] for n in doc.graph.nodes)
+    assert all(b - a >= 80 for a, b in itertools.pairwise(heights))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("hello", "this is not JSON"),
+        ("{}", '"format"'),
+        ('{"format": "layerloom", "version": 9, "nodes": [], "edges": []}', "newer Layerloom"),
+        ('{"format": "layerloom", "version": 1, "nodes": [{"id": "a", "type": "Evil"}], "edges": []}', "'Evil'"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_text_that_is_no_network_changes_nothing_and_is_told_why(text: str, reason: str) -> None:
+    doc = Doc(BRANCH)
+    paste(doc, sent(text))
+    assert doc.graph == BRANCH
+    (told,) = doc.pending
+    assert told.op == "say"
+    assert reason in told.text
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON)
+def test_a_hostile_paste_message_is_ignored(message: Any) -> None:
+    doc = Doc(BRANCH)
+    paste(doc, message)
+    assert (doc.graph, doc.pending) == (BRANCH, ())
+
+
+def test_a_setting_that_names_another_layer_follows_its_copy() -> None:
+    name = next((p.name for p in BY_TYPE["Linear"].params if p.kind == "node"), None)
+    if name is None:
+        pytest.skip("no layer refers to another")
+    shared = Graph((Node("linear_1", "Linear"), Node("linear_2", "Linear", {name: "linear_1"})))
+    doc = Doc(shared)
+    paste(doc, sent(dumps(shared)))
+    one, two = (n for n in doc.graph.nodes if n.id not in shared.by_id)
+    assert two.params[name] == one.id
 
 
 # ---- the page
@@ -220,7 +340,7 @@ def test_an_edit_in_the_browser_reaches_the_page(app: AppTest) -> None:
     assert app.session_state["doc"].selected == ("conv2d_1",)
 
 
-@pytest.mark.parametrize("sent", [None, 7, [], {}, {"state": 1}, {"state": {"nodes": [1]}}, {"fix": "x"}])
+@pytest.mark.parametrize("sent", [None, 7, [], {}, {"state": 1}, {"paste": 3}, {"state": {"nodes": [1]}}, {"fix": "x"}])
 def test_a_page_outlives_whatever_a_browser_sends(app: AppTest, sent: Any) -> None:
     app.session_state["net"] = sent
     app.run()

@@ -1,24 +1,26 @@
-import { useCallback, useContext, useEffect, useRef, useState } from "react";
+import { useCallback, useContext, useEffect, useRef, useState, type ClipboardEvent, type PointerEvent } from "react";
 import {
-  Background, BackgroundVariant, Controls, MiniMap, Panel, ReactFlow, useNodesInitialized, useReactFlow,
-  useStore as useFlowStore, type Connection, type FinalConnectionState, type IsValidConnection,
+  Background, BackgroundVariant, Controls, MiniMap, Panel, ReactFlow, SelectionMode, useReactFlow, useStore as useFlowStore,
+  type Connection, type FinalConnectionState, type IsValidConnection,
 } from "@xyflow/react";
+import { useAdding } from "./adding";
 import { groupColor } from "./colors";
-import { GAP, HEIGHT, sizeOf, WIDTH, type FEdge, type FNode } from "./graph";
+import { type FEdge, type FNode, type Point } from "./graph";
 import { onKey } from "./keys";
-import { arrange } from "./layout";
+import { Find, NextMenu, ShortcutSheet } from "./menus";
 import { Palette } from "./Palette";
 import { Ctx, LayerNode, TensorEdge, useDoc } from "./parts";
+import { Stack } from "./Stack";
+import { Sticky } from "./Sticky";
 import { Toolbar } from "./Toolbar";
+import { useView } from "./view";
 
-const nodeTypes = { layer: LayerNode };
+const nodeTypes = { layer: LayerNode, note: Sticky };
 const edgeTypes = { tensor: TensorEdge };
-// What fitting leaves free: the toolbar stands on top, or, with nothing to edit, one button at the left.
-const FRAME = { top: "64px", left: "40px", right: "40px", bottom: "24px" } as const;
-const VIEW_FRAME = { top: "16px", left: "72px", right: "32px", bottom: "44px" } as const;
-const READABLE = 0.4, CLOSE = 0.65; // zoom
+const PULLED = 24; // px from a port that a wire is drawn before it counts as let go in the open
+const LONG_PRESS = 550; // ms
 const spoken = {
-  "node.a11yDescription.default": "Press Enter to select, C to connect, Delete to remove, arrow keys to move.",
+  "node.a11yDescription.default": "Press Enter to select, A to add what comes next, C to connect, Delete to remove, arrow keys to move.",
   "node.a11yDescription.keyboardDisabled": "Press Enter to select.",
   "edge.a11yDescription.default": "Press Enter to select the wire, Delete to remove it.",
 };
@@ -27,29 +29,43 @@ export function Canvas() {
   const { doc } = useContext(Ctx);
   const root = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
-  const { fit, layout, turn } = useView(root);
-  const { dropAt, append } = useAdding(root);
+  const { fit, layout, turn, center, jump, pane } = useView(root);
+  const { dropAt, append, follow } = useAdding(root, { pane, center });
   const focus = () => root.current?.focus({ preventScroll: true });
   // Whatever is clicked, and whatever is deleted, the keyboard stays with the editor.
   const keepFocus = () => setTimeout(() => {
     const active = (root.current?.getRootNode() as ShadowRoot | null)?.activeElement;
     if (!active || !root.current!.contains(active)) focus();
   }, 0);
+  const middle = useMiddle(pane);
+  const note = () => { if (!doc.st.readonly) { const id = doc.addNote(middle()); setTimeout(() => root.current?.querySelector<HTMLElement>(`[data-id="${id}"] textarea`)?.focus(), 60); } };
+  const next = useNext(root);
+  const press = useLongPress(next);
   const far = useFlowStore((s) => s.transform[2] < 0.35);
   const waiting = useSlow(useDoc((s) => s.waiting));
-  const readonly = useDoc((s) => s.readonly);
+  const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack && !s.readonly);
   const close = (fn: () => void) => () => { fn(); setOpen(false); };
   return (
-    <div className={`editor${far ? " far" : ""}${waiting ? " waiting" : ""}${readonly ? " view" : ""}`} ref={root} tabIndex={0} role="application"
-      aria-label="Network editor" onKeyDown={(e) => onKey(doc, { layout, fit, focus }, e)}
-      onPointerDown={keepFocus}>
-      {!readonly && <Palette open={open} onDrop={(t, x, y) => close(() => dropAt(t, x, y))()} onPick={append} />}
-      <Flow onPaneClick={() => setOpen(false)}>
-        <Panel position="top-left"><Toolbar {...{ open, setOpen, layout, turn, fit }} /></Panel>
-      </Flow>
+    <div className={`editor${far && !stack ? " far" : ""}${waiting ? " waiting" : ""}${readonly ? " view" : ""}`} ref={root} tabIndex={0} role="application"
+      aria-label="Network editor" onKeyDown={(e) => onKey(doc, { layout, fit, focus, next, note }, e)}
+      onPointerDown={(e) => { keepFocus(); press(e); }} {...useClipboard(middle)}>
+      {!readonly && <Palette open={open} onDrop={(t, x, y) => close(() => (stack ? append(t) : dropAt(t, x, y)))()} onPick={append} />}
+      <Shown stack={stack} onPaneClick={() => setOpen(false)} next={next} root={root}>
+        <Toolbar {...{ open, setOpen, layout, turn, fit, note, stack }} />
+      </Shown>
+      <NextMenu root={root} follow={follow} done={focus} />
+      <Find jump={jump} done={focus} />
+      <ShortcutSheet done={focus} />
       <Say />
     </div>
   );
+}
+
+interface ShownProps { stack: boolean; onPaneClick(): void; next(node: string): void; root: React.RefObject<HTMLDivElement | null>; children: React.ReactNode }
+/** The drawing, or the same network as a list. */
+function Shown({ stack, children, root, ...rest }: ShownProps) {
+  if (stack) return <Stack next={rest.next}>{children}</Stack>;
+  return <Flow {...rest} root={root}><Panel position="top-left">{children}</Panel></Flow>;
 }
 
 /** Whether `on` has been true for a while: only a slow answer is worth showing. */
@@ -62,27 +78,99 @@ function useSlow(on: boolean): boolean {
   return slow;
 }
 
-function Flow({ children, onPaneClick }: { children: React.ReactNode; onPaneClick(): void }) {
-  const { doc, live } = useContext(Ctx);
-  const nodes = useDoc((s) => s.nodes), edges = useDoc((s) => s.edges), readonly = useDoc((s) => s.readonly);
-  const onConnect = useCallback((c: Connection) => doc.connect(c.source, c.target, Number(c.targetHandle!.slice(2))), [doc]);
-  const valid: IsValidConnection<FEdge> = useCallback((c) => !doc.refuse(c.source, c.target), [doc]);
-  const explain = useCallback((_: unknown, c: FinalConnectionState) => {
-    if (!c.toNode || !c.fromNode || c.isValid) return;
-    const forward = c.fromHandle?.type === "source";
-    const why = doc.refuse(...((forward ? [c.fromNode.id, c.toNode.id] : [c.toNode.id, c.fromNode.id]) as [string, string]));
-    if (why) doc.say(why, true);
+/** Where the eye is: the middle of what is seen. */
+function useMiddle(pane: () => Element | null) {
+  const flow = useReactFlow<FNode, FEdge>();
+  return useCallback((): Point => {
+    const box = pane()?.getBoundingClientRect();
+    return box ? flow.screenToFlowPosition({ x: box.left + box.width / 2, y: box.top + box.height / 2 }) : { x: 0, y: 0 };
+  }, [flow, pane]);
+}
+
+/** Opens the menu of what comes next beside a node. */
+function useNext(root: React.RefObject<HTMLDivElement | null>) {
+  const { doc } = useContext(Ctx);
+  return useCallback((from: string) => {
+    const box = root.current!.getBoundingClientRect();
+    const at = root.current!.querySelector(`[data-id="${from}"]`)?.getBoundingClientRect();
+    if (at) doc.openMenu({ from, x: at.right + 8 - box.left, y: at.top - box.top, at: null });
+  }, [doc, root]);
+}
+
+/** A finger that rests on a node asks for the same menu. */
+function useLongPress(next: (node: string) => void) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  return useCallback((down: PointerEvent) => {
+    const id = (down.nativeEvent.composedPath()[0] as Element).closest(".react-flow__node")?.getAttribute("data-id");
+    clearTimeout(timer.current);
+    if (down.pointerType !== "touch" || !id) return;
+    const stop = new AbortController();
+    const end = () => { clearTimeout(timer.current); stop.abort(); };
+    timer.current = setTimeout(() => { stop.abort(); next(id); }, LONG_PRESS);
+    const moved = (e: globalThis.PointerEvent) => { if (Math.hypot(e.clientX - down.clientX, e.clientY - down.clientY) > 8) end(); };
+    for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, end, { signal: stop.signal });
+    addEventListener("pointermove", moved, { signal: stop.signal });
+  }, [next]);
+}
+
+function useClipboard(middle: () => Point) {
+  const { doc } = useContext(Ctx);
+  const typing = (e: ClipboardEvent) => /^(INPUT|TEXTAREA)$/.test((e.nativeEvent.composedPath()[0] as HTMLElement).nodeName);
+  const take = (cut: boolean) => (e: ClipboardEvent) => {
+    const text = typing(e) ? null : doc.copy(cut);
+    if (text === null) return;
+    e.clipboardData.setData("text/plain", text);
+    e.preventDefault();
+  };
+  const onPaste = (e: ClipboardEvent) => {
+    if (typing(e)) return;
+    e.preventDefault();
+    doc.pasteText(e.clipboardData.getData("text/plain"), middle());
+  };
+  return { onCopy: take(false), onCut: take(true), onPaste };
+}
+
+/** Connecting by drag: what is refused says why, and what is let go in the open asks what comes next. */
+function useWiring(root: React.RefObject<HTMLDivElement | null>) {
+  const { doc } = useContext(Ctx);
+  const flow = useReactFlow<FNode, FEdge>();
+  const onConnect = useCallback((c: Connection) => {
+    if (!doc.moving) doc.connect(c.source, c.target, Number(c.targetHandle!.slice(2)));
   }, [doc]);
+  const isValidConnection: IsValidConnection<FEdge> = useCallback((c) => !doc.refuse(c.source, c.target), [doc]);
+  const onConnectEnd = useCallback((e: unknown, c: FinalConnectionState) => {
+    if (c.toNode && c.fromNode && !c.isValid) {
+      const ends = c.fromHandle?.type === "source" ? [c.fromNode.id, c.toNode.id] : [c.toNode.id, c.fromNode.id];
+      const why = doc.refuse(ends[0], ends[1]);
+      if (why) doc.say(why, true);
+    } else if (!c.toNode && c.fromNode && c.fromHandle?.type === "source" && !doc.moving) {
+      const p = e instanceof MouseEvent ? e : (e as TouchEvent).changedTouches[0], box = root.current!.getBoundingClientRect();
+      const from = root.current!.querySelector(`[data-id="${c.fromNode.id}"] .react-flow__handle.source`)!.getBoundingClientRect();
+      if (Math.hypot(p.clientX - from.x, p.clientY - from.y) < PULLED) return;
+      const at = flow.screenToFlowPosition({ x: p.clientX, y: p.clientY });
+      doc.openMenu({ from: c.fromNode.id, x: p.clientX - box.left, y: p.clientY - box.top, at });
+    }
+  }, [doc, flow, root]);
+  const onReconnect = useCallback((old: FEdge, c: Connection) => doc.reconnect(old, c.source, c.target, Number(c.targetHandle!.slice(2))), [doc]);
+  const onReconnectStart = useCallback((_: unknown, wire: FEdge) => { doc.moving = wire; }, [doc]);
+  const onReconnectEnd = useCallback(() => { doc.moving = null; }, [doc]);
+  return { onConnect, isValidConnection, onConnectEnd, onClickConnectEnd: onConnectEnd as never, onReconnect, onReconnectStart, onReconnectEnd };
+}
+
+function Flow({ children, onPaneClick, next, root }: Omit<ShownProps, "stack">) {
+  const { doc, live } = useContext(Ctx);
+  const nodes = useDoc((s) => s.nodes), edges = useDoc((s) => s.edges), readonly = useDoc((s) => s.readonly), box = useDoc((s) => s.box);
   const legend = useCallback((el: HTMLDivElement | null) => live.setLegend(el), [live]);
   return (
     <ReactFlow<FNode, FEdge>
       nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} ariaLabelConfig={spoken}
-      onNodesChange={doc.onNodesChange} onEdgesChange={doc.onEdgesChange} onPaneClick={onPaneClick}
-      onConnect={onConnect} onConnectEnd={explain} onClickConnectEnd={explain as never} isValidConnection={valid}
-      connectionRadius={28} connectOnClick deleteKeyCode={null} selectionKeyCode="Shift" multiSelectionKeyCode={["Control", "Meta"]}
+      onNodesChange={doc.onNodesChange} onEdgesChange={doc.onEdgesChange} onPaneClick={onPaneClick} {...useWiring(root)}
+      onNodeContextMenu={(e, n) => { if (!readonly) { e.preventDefault(); next(n.id); } }}
+      connectionRadius={28} reconnectRadius={18} edgesReconnectable={!readonly} connectOnClick deleteKeyCode={null}
+      selectionKeyCode="Shift" multiSelectionKeyCode={["Control", "Meta"]} selectionOnDrag={box} panOnDrag={!box} selectionMode={SelectionMode.Partial}
       onSelectionStart={() => { doc.boxing = true; }} onSelectionEnd={() => { doc.boxing = false; doc.reportSelection(); }}
       nodesDraggable={!readonly} nodesConnectable={!readonly} nodeDragThreshold={2}
-      onlyRenderVisibleElements={nodes.length > 120} minZoom={0.1} maxZoom={2}
+      onlyRenderVisibleElements={nodes.length > 120} minZoom={0.05} maxZoom={2}
       snapToGrid snapGrid={[10, 10]} zoomOnDoubleClick={false} preventScrolling={!readonly} zoomOnScroll={!readonly}
     >
       <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
@@ -113,63 +201,4 @@ function Say() {
     return () => clearTimeout(timer);
   }, [say, doc]);
   return <div className={say.refused && say.text ? "toast" : "sr"} role="status" aria-live="polite">{say.text}</div>;
-}
-
-function useView(root: React.RefObject<HTMLDivElement | null>) {
-  const { doc } = useContext(Ctx);
-  const flow = useReactFlow<FNode, FEdge>();
-  const fit = useCallback(() => {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    void flow.fitView({ padding: doc.st.readonly ? VIEW_FRAME : FRAME, maxZoom: 1.15, duration: calm ? 0 : 200 });
-  }, [doc, flow]);
-  /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. */
-  const open = useCallback(() => {
-    const all = flow.getNodesBounds(doc.st.nodes), box = root.current!.querySelector(".react-flow")!;
-    if (Math.min((box.clientWidth - 48) / all.width, (box.clientHeight - 88) / all.height) >= READABLE) return fit();
-    void flow.setViewport({ x: 20 - all.x * CLOSE, y: 72 - all.y * CLOSE, zoom: CLOSE });
-  }, [doc, fit, flow, root]);
-  const layout = useCallback(() => {
-    doc.place(arrange(doc.now, doc.st.dir));
-    setTimeout(fit, 30);
-  }, [doc, fit]);
-  const turn = useCallback(() => { doc.s.setState({ dir: doc.st.dir === "LR" ? "TB" : "LR" }); layout(); }, [doc, layout]);
-  useEffect(() => { doc.view = { fit, layout }; }, [doc, fit, layout]);
-  const epoch = useDoc((s) => s.epoch), ready = useNodesInitialized();
-  const fitted = useRef(""); // fit once per document, as soon as its nodes are measured
-  useEffect(() => { if (ready && fitted.current !== epoch) { fitted.current = epoch; open(); } }, [ready, epoch, open]);
-  return { fit, layout, turn };
-}
-
-function useAdding(root: React.RefObject<HTMLDivElement | null>) {
-  const { doc } = useContext(Ctx);
-  const flow = useReactFlow<FNode, FEdge>();
-  const pane = useCallback(() => root.current!.querySelector(".react-flow")!.getBoundingClientRect(), [root]);
-  /** A layer dropped on a wire is led into it. */
-  const dropAt = useCallback((type: string, x: number, y: number) => {
-    const box = pane();
-    if (x < box.left || x > box.right || y < box.top || y > box.bottom) return;
-    const under = (root.current!.getRootNode() as ShadowRoot).elementsFromPoint(x, y).map((el) => el.closest(".react-flow__edge"));
-    const id = under.find((el) => el)?.getAttribute("data-id");
-    const p = flow.screenToFlowPosition({ x, y });
-    doc.add(type, { x: p.x - WIDTH / 2, y: p.y - HEIGHT / 2 }, doc.st.edges.find((e) => e.id === id) ?? null);
-  }, [doc, flow, pane, root]);
-  const append = useCallback((type: string) => {
-    const { at, onto } = nextPlace(doc.st.nodes, doc.st.edges, doc.st.dir, (id) => doc.specOf(id)?.outputs !== 0);
-    doc.add(type, at, onto);
-    const box = pane(), mid = { x: at.x + WIDTH / 2, y: at.y + HEIGHT / 2 }, p = flow.flowToScreenPosition(mid);
-    const seen = p.x > box.left + 40 && p.x < box.right - 90 && p.y > box.top + 40 && p.y < box.bottom - 40;
-    if (!seen) setTimeout(() => void flow.setCenter(mid.x, mid.y, { duration: 150, zoom: flow.getZoom() }), 40);
-  }, [doc, flow, pane]);
-  return { dropAt, append };
-}
-
-/** Where a clicked layer goes: behind the selection (or what was added last), into the wire that leaves it if there is one. */
-function nextPlace(nodes: FNode[], edges: FEdge[], dir: "LR" | "TB", feeds: (id: string) => boolean) {
-  const anchor = nodes.filter((n) => n.selected).at(-1) ?? nodes.find((n) => !feeds(n.id)) ?? nodes.at(-1);
-  if (!anchor) return { at: { x: 40, y: 80 }, onto: null };
-  const wires = edges.filter((e) => (feeds(anchor.id) ? e.source : e.target) === anchor.id);
-  const before = feeds(anchor.id) ? anchor : (nodes.find((n) => n.id === wires[0]?.source) ?? anchor);
-  const { x, y } = before.position, { w, h } = sizeOf(before);
-  const at = dir === "LR" ? { x: x + w + GAP, y } : { x, y: y + h + 48 };
-  return { at, onto: wires.length === 1 ? wires[0] : feeds(anchor.id) ? anchor.id : null };
 }

@@ -1,6 +1,7 @@
 // The layers to choose from: search, click to append, drag to place. Pointer events, so that touch and pen work too.
 import { useContext, useMemo, useRef, useState, type PointerEvent } from "react";
 import { groupColor } from "./colors";
+import { named } from "./menus";
 import { Ctx, tone } from "./parts";
 import type { LayerSpec } from "./types";
 
@@ -36,9 +37,7 @@ export function Palette({ open, onPick, onDrop }: Props) {
 }
 
 function search(layers: LayerSpec[], order: string[], query: string): [string, LayerSpec[]][] {
-  const words = query.trim().toLowerCase().split(/\s+/);
-  const hit = (l: LayerSpec) => words.every((w) => `${l.title} ${l.type} ${l.group} ${l.keywords}`.toLowerCase().includes(w));
-  return order.map((g): [string, LayerSpec[]] => [g, layers.filter((l) => l.group === g && hit(l))]).filter(([, ls]) => ls.length);
+  return order.map((g): [string, LayerSpec[]] => [g, layers.filter((l) => l.group === g && named(l, query))]).filter(([, ls]) => ls.length);
 }
 
 interface Drag { layer: LayerSpec; x: number; y: number }

@@ -1,8 +1,9 @@
 // The drawing as a value, and edits as functions from one drawing to the next. No React, no state.
 import type { Edge, Node } from "@xyflow/react";
-import type { Edit, GEdge, GNode, Graph, LayerSpec, Params } from "./types";
+import type { Edit, GEdge, GNode, Graph, GSticky, LayerSpec, Params } from "./types";
 
-export type FNode = Node<{ layer: string; params: Params; label: string }, "layer">;
+/** A layer, or a sticky note: that is no layer of the catalogue, and its label is its text. */
+export type FNode = Node<{ layer: string; params: Params; label: string }, "layer" | "note">;
 export type FEdge = Edge<Record<string, never>, "tensor">;
 export interface Net { nodes: FNode[]; edges: FEdge[] }
 export type Specs = Map<string, LayerSpec>;
@@ -13,11 +14,14 @@ const MAX_PORTS = 32;
 
 export const portOf = (edge: FEdge) => Number(edge.targetHandle!.slice(2));
 export const sizeOf = (n: FNode) => ({ w: n.measured?.width ?? WIDTH, h: n.measured?.height ?? HEIGHT });
-export const called = (n: FNode | undefined) => (n ? n.data.label || n.id : "?");
+export const called = (n: FNode | undefined) => (n?.type === "note" ? "Note" : n ? n.data.label || n.id : "?");
 
 export function flowNode(n: GNode): FNode {
   const position = { x: n.position[0], y: n.position[1] };
   return { id: n.id, type: "layer", position, data: { layer: n.type, params: n.params ?? {}, label: n.label ?? "" } };
+}
+export function flowSticky({ id, text, position: [x, y], size: [width, height] }: GSticky): FNode {
+  return { id, type: "note", position: { x, y }, width, height, zIndex: -1, data: { layer: "", params: {}, label: text } };
 }
 export function flowEdge({ source, target, port }: GEdge): FEdge {
   const id = `${source}>${target}:${port}`;
@@ -25,15 +29,17 @@ export function flowEdge({ source, target, port }: GEdge): FEdge {
 }
 export function toFlow(g: Graph): Net {
   const edges = new Map(g.edges.map(flowEdge).map((e) => [e.id, e])); // the same wire twice is one
-  return { nodes: g.nodes.map(flowNode), edges: [...edges.values()] };
+  return { nodes: [...g.nodes.map(flowNode), ...(g.notes ?? []).map(flowSticky)], edges: [...edges.values()] };
 }
 export const wireOf = (e: FEdge): GEdge => ({ source: e.source, target: e.target, port: portOf(e) });
 export function fromFlow(net: Net): Graph {
-  const nodes = net.nodes.map((n) => ({
-    id: n.id, type: n.data.layer, params: n.data.params, label: n.data.label,
-    position: [Math.round(n.position.x), Math.round(n.position.y)] as [number, number],
-  }));
-  return { nodes, edges: net.edges.map(wireOf) };
+  const at = (n: FNode) => [Math.round(n.position.x), Math.round(n.position.y)] as [number, number];
+  const layers = net.nodes.filter((n) => n.type === "layer"), notes = net.nodes.filter((n) => n.type === "note");
+  return {
+    nodes: layers.map((n) => ({ id: n.id, type: n.data.layer, params: n.data.params, label: n.data.label, position: at(n) })),
+    edges: net.edges.map(wireOf),
+    notes: notes.map((n) => ({ id: n.id, text: n.data.label, position: at(n), size: [Math.round(n.width!), Math.round(n.height!)] })),
+  };
 }
 
 /** How many inputs a node shows: a variadic layer always has a free one, and two at least. */
@@ -115,6 +121,17 @@ function makeRoom(net: Net, id: string, next: string): Net {
   return { ...net, nodes: net.nodes.map(push) };
 }
 
+/** `at` or the first place below where `w` × `h` covers nothing, on the grid. */
+export function freePlace(net: Net, at: Point, w: number, h: number): Point {
+  const x = Math.round(at.x / 10) * 10;
+  let y = Math.round(at.y / 10) * 10;
+  const hit = (n: FNode) => n.position.x < x + w && n.position.x + sizeOf(n).w > x && n.position.y < y + h && n.position.y + sizeOf(n).h > y;
+  for (let over = net.nodes.filter(hit); over.length; over = net.nodes.filter(hit)) {
+    y = Math.ceil((Math.max(...over.map((n) => n.position.y + sizeOf(n).h)) + 10) / 10) * 10;
+  }
+  return { x, y };
+}
+
 export function freshId(type: string, used: Set<string>): string {
   let k = 1;
   while (used.has(`${type.toLowerCase()}_${k}`)) k += 1;
@@ -124,10 +141,9 @@ export function freshId(type: string, used: Set<string>): string {
 /** Copies of `nodes`, a little lower, with the wires among them; the copies are selected. */
 export function duplicate(net: Net, nodes: FNode[], used: Set<string>): Net {
   const twin = new Map<string, string>();
-  for (const n of nodes) { const id = freshId(n.data.layer, used); used.add(id); twin.set(n.id, id); }
-  const copies = nodes.map((n) => ({
-    ...flowNode({ ...fromFlow({ nodes: [n], edges: [] }).nodes[0], id: twin.get(n.id)! }),
-    position: { x: n.position.x + 30, y: n.position.y + sizeOf(n).h + 30 }, selected: true,
+  for (const n of nodes) { const id = freshId(n.data.layer || "note", used); used.add(id); twin.set(n.id, id); }
+  const copies = nodes.map(({ measured: _, ...n }) => ({
+    ...n, id: twin.get(n.id)!, position: { x: n.position.x + 30, y: n.position.y + sizeOf(n).h + 30 }, selected: true,
   }));
   const wires = net.edges.filter((e) => twin.has(e.source) && twin.has(e.target)).map((e) =>
     flowEdge({ ...wireOf(e), source: twin.get(e.source)!, target: twin.get(e.target)! }));
@@ -145,6 +161,7 @@ export function apply(net: Net, edit: Edit): Net {
   });
   switch (edit.op) {
     case "add_node": return { ...net, nodes: [...net.nodes, flowNode(edit.node)] };
+    case "add_note": return { ...net, nodes: [...net.nodes, flowSticky(edit.note)] };
     case "remove_node": return remove(net, edit.id);
     case "set_params": return change(edit.id, (n) => ({ params: { ...n.data.params, ...edit.params } }));
     case "set_label": return change(edit.id, () => ({ label: edit.label }));
@@ -155,7 +172,7 @@ export function apply(net: Net, edit: Edit): Net {
 
 /** Python does not see sizes: nodes it added on top of another one are put between their neighbours. */
 export function settle(net: Net, added: Set<string>): Net {
-  return net.nodes.filter((n) => added.has(n.id) && covered(net, n)).reduce(place, net);
+  return net.nodes.filter((n) => added.has(n.id) && n.type === "layer" && covered(net, n)).reduce(place, net);
 }
 function place(net: Net, n: FNode): Net {
   const into = net.edges.find((e) => e.target === n.id), out = net.edges.find((e) => e.source === n.id);
@@ -167,6 +184,6 @@ function place(net: Net, n: FNode): Net {
   return after ? makeRoom(moved, n.id, after.id) : moved;
 }
 function covered(net: Net, n: FNode): boolean {
-  return net.nodes.some((m) => m.id !== n.id && Math.abs(m.position.x - n.position.x) < WIDTH * 0.7
+  return net.nodes.some((m) => m.id !== n.id && m.type === "layer" && Math.abs(m.position.x - n.position.x) < WIDTH * 0.7
     && Math.abs(m.position.y - n.position.y) < HEIGHT * 0.7);
 }

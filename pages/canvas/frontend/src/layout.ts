@@ -4,12 +4,13 @@ import { GAP, HEIGHT, sizeOf, type FNode, type Net, type Point } from "./graph";
 type Places = Map<string, Point>;
 
 /** Layers in columns (LR) or rows (TB), few crossings (Sugiyama et al. 1981, by dagre). */
-export function arrange({ nodes, edges }: Net, dir: "LR" | "TB"): Places {
+export function arrange(net: Net, dir: "LR" | "TB"): Places {
+  const nodes = net.nodes.filter((n) => n.type === "layer");
   const g = new dagre.graphlib.Graph();
   g.setGraph({ rankdir: dir, nodesep: 36, ranksep: dir === "LR" ? GAP : 48, marginx: 20, marginy: 20 });
   g.setDefaultEdgeLabel(() => ({}));
   for (const n of nodes) g.setNode(n.id, { width: sizeOf(n).w, height: sizeOf(n).h });
-  for (const e of edges) g.setEdge(e.source, e.target);
+  for (const e of net.edges) g.setEdge(e.source, e.target);
   dagre.layout(g);
   const at: Places = new Map(nodes.map((n) => {
     const p = g.node(n.id);

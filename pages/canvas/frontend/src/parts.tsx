@@ -15,7 +15,7 @@ export const Ctx = createContext<{ doc: Doc; live: LiveView }>(null as never);
 export function useDoc<T>(pick: (s: Store) => T): T { return useStore(useContext(Ctx).doc.s, pick); }
 export const tone = (color: string) => ({ "--c": color }) as CSSProperties;
 
-function summary(spec: LayerSpec | undefined, params: Params): string {
+export function summary(spec: LayerSpec | undefined, params: Params): string {
   const write = (v: unknown) => (Array.isArray(v) ? v.join(" × ") : v === null || v === undefined ? "–" : String(v));
   return (spec?.summary ?? "").replace(/\{(\w+)(?::[^}]*)?\}/g, (_, k: string) => write(params[k] ?? spec!.defaults[k]));
 }

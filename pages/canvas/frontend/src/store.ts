@@ -1,22 +1,29 @@
 // One editor's document: the browser owns the drawing, Python owns what it derives from it.
 import { applyEdgeChanges, applyNodeChanges, type EdgeChange, type NodeChange } from "@xyflow/react";
 import { createStore } from "zustand/vanilla";
+import { align, type Alignment } from "./align";
+import { asText, MAX_CHARS } from "./clip";
 import * as net from "./graph";
 import type { FEdge, FNode, Net, Point, Specs } from "./graph";
-import type { Command, Data, GEdge, Note, Palette, State } from "./types";
+import { moved } from "./sequence";
+import type { Command, Data, GEdge, LayerSpec, Note, Palette, State } from "./types";
 
 const HISTORY = 200;
+/** The menu of what comes behind `from`: at px in the editor; `at` is where the wire was let go, null behind the layer. */
+export interface Menu { from: string; x: number; y: number; at: Point | null }
 
 export interface Store extends Net {
   notes: Record<string, Note>; waiting: boolean; // waiting: the notes are of an older drawing
   readonly: boolean; epoch: string; rev: number; ack: number;
   past: Net[]; future: Net[];
   connectFrom: string | null; dir: "LR" | "TB";
+  next: Record<string, number>; lists: number[][];
+  menu: Menu | null; panel: "find" | "keys" | null; stack: boolean; box: boolean; // box: dragging selects
   say: { text: string; refused: boolean };
 }
 const EMPTY: Store = {
   nodes: [], edges: [], notes: {}, waiting: false, readonly: false, epoch: "", rev: 0, ack: 0, past: [], future: [],
-  connectFrom: null, dir: "LR", say: { text: "", refused: false },
+  connectFrom: null, dir: "LR", say: { text: "", refused: false }, next: {}, lists: [], menu: null, panel: null, stack: false, box: false,
 };
 
 export class Doc {
@@ -24,8 +31,10 @@ export class Doc {
   readonly specs: Specs;
   send: (state: State) => void = () => {};
   fix: (node: string, code: string) => void = () => {};
+  paste: (text: string, at: Point) => void = () => {};
   view = { layout: () => {}, fit: () => {} }; // set by the Canvas, which knows sizes
   boxing = false; // a selection box is being drawn
+  moving: FEdge | null = null; // the wire whose end is being dragged
   private before: Net | null = null; // the drawing when the drag in progress began
   private selectionSent = "";
   private held = false; // within receive: report once, at its end
@@ -37,6 +46,14 @@ export class Doc {
   get st() { return this.s.getState(); }
   get now(): Net { return { nodes: this.st.nodes, edges: this.st.edges }; }
   specOf(id: string) { return this.specs.get(this.st.nodes.find((n) => n.id === id)?.data.layer ?? ""); }
+  called(id: string) { return net.called(this.st.nodes.find((n) => n.id === id)); }
+  /** What fits behind `id`, best first; all that has an input where its output is not known. */
+  candidates(id: string): LayerSpec[] {
+    const list = this.st.lists[this.st.next[id]];
+    return list ? list.map((i) => this.palette.layers[i]) : this.palette.layers.filter((l) => l.ports.length);
+  }
+  toggle(what: "stack" | "box") { if (!this.st.readonly) this.s.setState({ [what]: !this.st[what], menu: null }); }
+  openMenu(menu: Menu) { if (!this.st.readonly && this.specOf(menu.from)?.outputs) this.s.setState({ menu, panel: null }); }
   get selected(): FNode[] { return this.st.nodes.filter((n) => n.selected); }
   say(text: string, refused = false) { this.s.setState({ say: { text, refused } }); }
 
@@ -51,7 +68,7 @@ export class Doc {
     if (this.due) this.report();
     if (d.notes.rev <= rev) {
       const notes = shared(this.st.notes, d.notes.nodes);
-      this.s.setState({ notes, waiting: d.notes.rev < rev || d.notes.seq < this.st.ack });
+      this.s.setState({ notes, next: d.notes.next, lists: d.notes.lists, waiting: d.notes.rev < rev || d.notes.seq < this.st.ack });
     }
   }
   /** `doc` has every edit up to `seq` in it; only requests about the view are still to be done. */
@@ -59,7 +76,7 @@ export class Doc {
     const drawing = net.toFlow(d.doc);
     this.before = null;
     this.selectionSent = "";
-    this.s.setState({ ...EMPTY, ...drawing, readonly: d.readonly, epoch: d.epoch, rev: d.rev, ack: d.seq, dir: direction(drawing) });
+    this.s.setState({ ...EMPTY, ...drawing, readonly: d.readonly, stack: this.st.stack, box: this.st.box, epoch: d.epoch, rev: d.rev, ack: d.seq, dir: direction(drawing) });
     for (const c of d.cmds) if (c.op) this.request(c);
   }
   private command(c: Command) {
@@ -75,7 +92,8 @@ export class Doc {
     } else this.edit(change, "");
   }
   private request(c: Command) {
-    if (c.op === "select") this.s.setState({ nodes: net.select(this.st.nodes, new Set(c.id ? [c.id] : [])) });
+    if (c.op === "select") this.s.setState({ nodes: net.select(this.st.nodes, new Set(c.ids)) });
+    else if (c.op === "say") this.say(c.text!, true);
     else setTimeout(() => this.view[c.op as "layout" | "fit"](), 30); // when new nodes are measured
   }
 
@@ -135,7 +153,27 @@ export class Doc {
     return new Set([this.now, ...this.st.past, ...this.st.future].flatMap((n) => n.nodes.map((m) => m.id)));
   }
 
-  refuse(source: string, target: string) { return net.refuse(this.now, this.specs, source, target); }
+  /** Why this connection cannot be, in words, or null. */
+  refuse(source: string, target: string): string | null {
+    const rest = this.moving ? net.disconnect(this.now, new Set([this.moving.id])) : this.now;
+    return net.refuse(rest, this.specs, source, target) ?? this.misfit(source, target);
+  }
+  /** What no setting and no offered cure can make fit. The shape of an Input can still be set, so it may feed anything. */
+  private misfit(source: string, target: string): string | null {
+    const { shape, dtype = "float32" } = this.st.notes[source] ?? {};
+    if (!shape || this.st.waiting || !this.specOf(source)?.ports.length) return null;
+    const axes = shape === "scalar" ? 0 : shape.split(" × ").length;
+    if (!this.specOf(target)?.never[dtype]?.includes(axes)) return null;
+    return `${this.called(target)} cannot take ${shape} from ${this.called(source)}. Put a layer between them that changes the axes, such as Flatten or Reshape.`;
+  }
+  /** Leads the wire `old` from `source` to `target` instead. */
+  reconnect(old: FEdge, source: string, target: string, port: number) {
+    const why = this.refuse(source, target);
+    if (why) return this.say(why, true);
+    const wire: GEdge = { source, target, port };
+    if (net.flowEdge(wire).id === old.id) return;
+    this.edit((n) => net.connect(net.disconnect(n, new Set([old.id])), wire), `${this.called(source)} feeds ${this.called(target)}`);
+  }
   /** `port` null takes the first free input, or the last one. */
   connect(source: string, target: string, port: number | null) {
     if (this.st.readonly) return;
@@ -143,10 +181,9 @@ export class Doc {
     if (why) return this.say(why, true);
     const wire: GEdge = { source, target, port: port ?? net.freePort(this.now, this.specs, target) };
     const old = this.st.edges.find((e) => e.target === target && net.portOf(e) === wire.port);
-    const name = (id: string) => net.called(this.st.nodes.find((n) => n.id === id));
     if (old?.source === source) return;
-    const instead = old ? `, in the place of ${name(old.source)}` : "";
-    this.edit((n) => net.connect(n, wire), `${name(source)} feeds ${name(target)}${instead}`);
+    const instead = old ? `, in the place of ${this.called(old.source)}` : "";
+    this.edit((n) => net.connect(n, wire), `${this.called(source)} feeds ${this.called(target)}${instead}`);
   }
   deleteSelected() {
     const wires = new Set(this.st.edges.filter((e) => e.selected).map((e) => e.id)), nodes = this.selected;
@@ -158,16 +195,48 @@ export class Doc {
     if (this.st.readonly || !this.selected.length) return;
     this.edit((n) => net.duplicate(n, this.selected, this.usedIds()), "Duplicated");
   }
+  /** The selection as text, or null. With `cut` it is then deleted. */
+  copy(cut: boolean): string | null {
+    const { selected } = this;
+    if (!selected.length || (cut && this.st.readonly)) return null;
+    const text = asText(this.now, selected);
+    if (cut) this.deleteSelected();
+    else this.say(`${selected.length} copied`);
+    return text;
+  }
+  /** Python reads what is pasted, with the distrust that any file meets. */
+  pasteText(text: string, at: Point) {
+    if (this.st.readonly || !text.trim()) return;
+    if (text.length > MAX_CHARS) return this.say("That text is too long to be a network. Copy layers here or in another tab first.", true);
+    this.paste(text, at);
+  }
+  addNote(at: Point): string {
+    const id = net.freshId("note", this.usedIds()), free = net.freePlace(this.now, at, 200, 90);
+    const note = { ...net.flowSticky({ id, text: "", position: [free.x, free.y], size: [200, 90] }), selected: true };
+    if (!this.st.readonly) this.edit((n) => ({ nodes: [...net.select(n.nodes, new Set()), note], edges: n.edges }), "Note added");
+    return id;
+  }
+  /** A new name for a layer, or a new text on a note. */
+  relabel(id: string, label: string) {
+    const same = this.st.nodes.some((n) => n.id === id && n.data.label === label);
+    if (!same && !this.st.readonly) this.edit((n) => net.apply(n, { op: "set_label", id, label }), "");
+  }
+  /** Moves a link of a chain one place earlier or later. */
+  shift(id: string, by: -1 | 1) {
+    if (!this.st.readonly) this.edit((n) => moved(n, id, by) ?? n, `${this.called(id)} moved ${by < 0 ? "up" : "down"}`);
+  }
+  align(how: Alignment) { this.place(align(this.selected, how), "Aligned"); }
   place(at: Map<string, Point>, say = "Arranged") {
     const moved = (n: FNode) => { const p = at.get(n.id); return p && (p.x !== n.position.x || p.y !== n.position.y); };
     if (!this.st.readonly && this.st.nodes.some(moved)) {
       this.edit((n) => ({ ...n, nodes: n.nodes.map((m) => (moved(m) ? { ...m, position: at.get(m.id)! } : m)) }), say);
     }
   }
-  selectAll() {
-    this.s.setState({ nodes: net.select(this.st.nodes, new Set(this.st.nodes.map((n) => n.id))) });
+  select(ids: Iterable<string>) {
+    this.s.setState({ nodes: net.select(this.st.nodes, new Set(ids)) });
     this.reportSelection();
   }
+  selectAll() { this.select(this.st.nodes.map((n) => n.id)); }
 
   // ---- React Flow's own changes: drag, measure, select
   onNodesChange = (changes: NodeChange<FNode>[]) => {
@@ -176,12 +245,18 @@ export class Doc {
     const positions = changes.filter((c) => c.type === "position");
     if (positions.some((c) => c.dragging)) this.before ??= was;
     else if (positions.length) this.dropped(this.before ?? was);
+    const sizes = changes.filter((c) => c.type === "dimensions" && c.resizing !== undefined); // a note's corner is dragged
+    if (sizes.some((c) => c.type === "dimensions" && c.resizing)) this.before ??= was;
+    else if (sizes.length) this.dropped(this.before ?? was);
     if (changes.some((c) => c.type === "select")) queueMicrotask(() => this.reportSelection());
   };
   private dropped(from: Net) {
     this.before = null;
-    const old = new Map(from.nodes.map((n) => [n.id, n.position]));
-    const moved = this.st.nodes.some((n) => { const p = old.get(n.id); return p && (p.x !== n.position.x || p.y !== n.position.y); });
+    const old = new Map(from.nodes.map((n) => [n.id, n]));
+    const moved = this.st.nodes.some((n) => {
+      const o = old.get(n.id);
+      return o && (o.position.x !== n.position.x || o.position.y !== n.position.y || o.width !== n.width || o.height !== n.height);
+    });
     if (moved) { this.push(from); this.commit(); }
   }
   onEdgesChange = (changes: EdgeChange<FEdge>[]) =>
@@ -190,7 +265,7 @@ export class Doc {
 
 /** Keeps the old object of every note that says the same, so that only nodes with news are drawn again. */
 function shared(old: Record<string, Note>, now: Record<string, Note>): Record<string, Note> {
-  const keys = ["shape", "params", "error", "warn", "code", "fix", "grey"] as const;
+  const keys = ["shape", "dtype", "params", "error", "warn", "code", "fix", "grey"] as const;
   return Object.fromEntries(Object.entries(now).map(([id, n]) => {
     const o = old[id];
     return [id, o && keys.every((k) => o[k] === n[k]) ? o : n];

@@ -8,31 +8,37 @@ export interface LayerSpec {
   defaults: Params;
   ports: Port[];
   outputs: number;         // 0 or 1
+  never: Partial<Record<string, number[]>>; // per dtype the numbers of axes that it cannot take (builder/suggest.py)
 }
 export interface Palette { groups: string[]; layers: LayerSpec[] }
 
 /** `params` and `label` are left out where there are none. */
 export interface GNode { id: string; type: string; params?: Params; label?: string; position: [number, number] }
 export interface GEdge { source: string; target: string; port: number }
-export interface Graph { nodes: GNode[]; edges: GEdge[] }
+export interface GSticky { id: string; text: string; position: [number, number]; size: [number, number] }
+export interface Graph { nodes: GNode[]; edges: GEdge[]; notes?: GSticky[] }
 
 /** What is known of a node; see notes.py. `shape` is also what flows along its outgoing wires. */
 export interface Note {
-  shape?: string; params?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
+  shape?: string; dtype?: string; params?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
 }
 /** Notes hold for the drawing at the browser's revision `rev` with Python's commands up to `seq`. */
-export interface Notes { rev: number; seq: number; nodes: Record<string, Note> }
+export interface Notes {
+  rev: number; seq: number; nodes: Record<string, Note>;
+  next: Record<string, number>; lists: number[][]; // per node which of `lists`: places in the palette of what fits behind it
+}
 
 /** builder/edit.py */
 export type Edit =
   | { op: "add_node"; node: GNode }
   | { op: "remove_node"; id: string }
+  | { op: "add_note"; note: GSticky }
   | { op: "set_params"; id: string; params: Params }
   | { op: "set_label"; id: string; label: string }
   | { op: "connect" | "disconnect"; edge: GEdge };
 
 /** Each is done once, in order of `seq`; the edits of one command are one undo step. */
-export interface Command { seq: number; edits?: Edit[]; op?: "layout" | "fit" | "select"; id?: string }
+export interface Command { seq: number; edits?: Edit[]; op?: "layout" | "fit" | "select" | "say"; ids?: string[]; text?: string }
 
 export interface Data {
   lib: string;

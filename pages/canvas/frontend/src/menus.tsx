@@ -1,0 +1,64 @@
+// What opens over the canvas: what comes next, where is it, and which keys there are.
+import { useContext, useEffect, useRef, type RefObject } from "react";
+import { Choice, type Item } from "./Choice";
+import { groupColor } from "./colors";
+import type { Point } from "./graph";
+import { SHORTCUTS } from "./keys";
+import { Ctx, tone, useDoc } from "./parts";
+import type { LayerSpec } from "./types";
+
+const WIDE = 236, HIGH = 300, FOUND = 40;
+
+interface NextProps { root: RefObject<HTMLDivElement | null>; follow(from: string, type: string, at: Point | null): void; done(): void }
+/** The layers that fit behind one layer, best first. */
+export function NextMenu({ root, follow, done }: NextProps) {
+  const { doc } = useContext(Ctx);
+  const menu = useDoc((s) => s.menu);
+  if (!menu) return null;
+  const { clientWidth: w, clientHeight: h } = root.current!;
+  const style = { left: Math.max(4, Math.min(menu.x, w - WIDE)), top: Math.max(4, Math.min(menu.y, h - HIGH)) };
+  const layers = doc.candidates(menu.from);
+  const search = (query: string) => layers.filter((l) => named(l, query)).map((l): Item =>
+    ({ id: l.type, text: l.title, aside: l.group, style: tone(groupColor(doc.palette, l.group)) }));
+  const close = () => doc.s.setState({ menu: null });
+  return (
+    <Choice key={`${menu.from} ${menu.x} ${menu.y}`} className="next" label={`What comes after ${doc.called(menu.from)}`} placeholder="What comes next?"
+      empty="No layer of that name fits here." style={style} search={search} onClose={() => { close(); done(); }}
+      onPick={(type) => follow(menu.from, type, menu.at)} />
+  );
+}
+
+export function named(layer: LayerSpec, query: string): boolean {
+  const text = `${layer.title} ${layer.type} ${layer.group} ${layer.keywords}`.toLowerCase();
+  return query.trim().toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+/** Finds a node by name, type or id. */
+export function Find({ jump, done }: { jump(id: string): void; done(): void }) {
+  const { doc } = useContext(Ctx);
+  const open = useDoc((s) => s.panel === "find");
+  if (!open) return null;
+  const search = (query: string) => doc.st.nodes.map((n): Item => {
+    const spec = doc.specs.get(n.data.layer);
+    return { id: n.id, text: n.data.label || (spec?.title ?? n.id), aside: n.id, style: tone(groupColor(doc.palette, spec?.group)) };
+  }).filter((item) => `${item.text} ${item.aside} ${doc.specOf(item.id)?.title ?? "note"}`.toLowerCase().includes(query.trim().toLowerCase())).slice(0, FOUND);
+  return (
+    <Choice className="find" label="Find a layer" placeholder="Name, type or id" empty="Nothing on the canvas is called that."
+      search={search} onPick={jump} onClose={() => { doc.s.setState({ panel: null }); done(); }} />
+  );
+}
+
+export function ShortcutSheet({ done }: { done(): void }) {
+  const { doc } = useContext(Ctx);
+  const open = useDoc((s) => s.panel === "keys");
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => { if (open) button.current?.focus(); }, [open]);
+  if (!open) return null;
+  const close = () => { doc.s.setState({ panel: null }); done(); };
+  return (
+    <div className="sheet" role="dialog" aria-modal="true" aria-label="Shortcuts" onKeyDown={(e) => { if (e.key === "Escape") close(); else if (e.key === "Tab") e.preventDefault(); }}>
+      <div className="top"><b>Shortcuts</b><button ref={button} type="button" onClick={close}>Close</button></div>
+      <dl>{SHORTCUTS.map(([key, what]) => <div key={key}><dt>{key.split(" ").map((k) => <kbd key={k}>{k}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+    </div>
+  );
+}

@@ -1,0 +1,78 @@
+// What part of the drawing is seen.
+import { useCallback, useContext, useEffect, useRef, type RefObject } from "react";
+import { useReactFlow } from "@xyflow/react";
+import { sizeOf, type FEdge, type FNode, type Point } from "./graph";
+import { arrange } from "./layout";
+import { Ctx, useDoc } from "./parts";
+
+// What fitting leaves free: the toolbar stands on top, or, with nothing to edit, one button at the left.
+const FRAME = { top: 64, left: 40, right: 40, bottom: 24 };
+const VIEW_FRAME = { top: 16, left: 72, right: 32, bottom: 44 };
+const READABLE = 0.5, CLOSE = 0.65, CLOSEST = 1.15; // zoom
+const EDGE = 24; // px from the border to the first layer
+
+const px = (frame: typeof FRAME) => Object.fromEntries(Object.entries(frame).map(([side, n]) => [side, `${n}px` as const]));
+const glide = (ms: number) => (matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : ms);
+
+export function useView(root: RefObject<HTMLDivElement | null>) {
+  const { doc } = useContext(Ctx);
+  const flow = useReactFlow<FNode, FEdge>();
+  const pane = useCallback(() => root.current!.querySelector(".react-flow"), [root]);
+  const fit = useCallback((duration = glide(200)) => {
+    void flow.fitView({ padding: px(doc.st.readonly ? VIEW_FRAME : FRAME), maxZoom: CLOSEST, duration });
+  }, [doc, flow]);
+  /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. */
+  const open = useCallback(() => {
+    const box = pane(), all = bounds(doc.st.nodes);
+    if (!box || !doc.st.nodes.length) return;
+    const wide = box.clientWidth - FRAME.left - FRAME.right, high = box.clientHeight - FRAME.top - FRAME.bottom;
+    if (doc.st.readonly || Math.min(wide / all.w, high / all.h) >= READABLE) return fit(0);
+    const first = beginning(doc.st.nodes, doc.st.edges);
+    const whole = all.h * CLOSE <= high; // every row can be seen: they stand in the middle
+    const y = whole ? FRAME.top + (high - all.h * CLOSE) / 2 - all.y * CLOSE : FRAME.top + EDGE - first.y * CLOSE;
+    void flow.setViewport({ x: EDGE - first.x * CLOSE, y, zoom: CLOSE });
+  }, [doc, fit, flow, pane]);
+  const layout = useCallback(() => {
+    doc.place(arrange(doc.now, doc.st.dir));
+    setTimeout(fit, 30);
+  }, [doc, fit]);
+  const turn = useCallback(() => { doc.s.setState({ dir: doc.st.dir === "LR" ? "TB" : "LR" }); layout(); }, [doc, layout]);
+  const center = useCallback((at: Point, zoom = flow.getZoom()) => void flow.setCenter(at.x, at.y, { duration: glide(150), zoom }), [flow]);
+  /** Selects a node, brings it into the middle and hands it the keyboard. */
+  const jump = useCallback((id: string) => {
+    doc.select([id]);
+    const node = doc.st.nodes.find((n) => n.id === id);
+    if (!node) return;
+    center({ x: node.position.x + sizeOf(node).w / 2, y: node.position.y + sizeOf(node).h / 2 }, Math.max(0.8, flow.getZoom()));
+    focusNode(root.current!, id);
+  }, [center, doc, flow, root]);
+  useEffect(() => { doc.view = { fit, layout }; }, [doc, fit, layout]);
+  // Once per document, as soon as all of its own nodes are measured (React Flow still holds those of the last one).
+  const epoch = useDoc((s) => s.epoch), ready = useDoc((s) => s.nodes.length > 0 && s.nodes.every((n) => n.measured));
+  const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack);
+  const opened = useRef("");
+  const seen = `${epoch} ${readonly} ${stack}`;
+  useEffect(() => { if (ready && !stack && opened.current !== seen) { opened.current = seen; open(); } }, [ready, stack, seen, open]);
+  return { fit, layout, turn, center, jump, pane };
+}
+
+/** The keyboard goes to a node, or to its row in the list, once that is there. */
+export function focusNode(root: HTMLElement, id: string) {
+  setTimeout(() => {
+    const found = root.querySelector<HTMLElement>(`.react-flow__node[data-id="${id}"], [data-row][data-id="${id}"] .name`);
+    found?.focus({ preventScroll: found.classList.contains("react-flow__node") });
+  }, 60);
+}
+
+function bounds(nodes: FNode[]) {
+  const x = Math.min(...nodes.map((n) => n.position.x)), y = Math.min(...nodes.map((n) => n.position.y));
+  const right = Math.max(...nodes.map((n) => n.position.x + sizeOf(n).w));
+  return { x, y, w: right - x, h: Math.max(...nodes.map((n) => n.position.y + sizeOf(n).h)) - y };
+}
+/** Where reading starts: the leftmost layer that nothing feeds, the upper one of several. */
+function beginning(nodes: FNode[], edges: FEdge[]): Point {
+  const fed = new Set(edges.map((e) => e.target));
+  const sources = nodes.filter((n) => n.type === "layer" && !fed.has(n.id));
+  const all = sources.length ? sources : nodes;
+  return all.map((n) => n.position).reduce((a, b) => (b.x < a.x || (b.x === a.x && b.y < a.y) ? b : a));
+}
