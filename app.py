@@ -11,7 +11,8 @@ import streamlit as st
 
 from engine.executor import default_executor
 from pages.forms import tell_bug
-from pages.live.routes import ROUTES
+from pages.live.routes import ROUTES as LIVE
+from pages.probe.routes import ROUTES as PREVIEW
 
 
 @asynccontextmanager
@@ -24,4 +25,4 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     executor.close()
 
 
-app = st.App("pages/main.py", routes=ROUTES, lifespan=lifespan, on_script_error=tell_bug)
+app = st.App("pages/main.py", routes=[*LIVE, *PREVIEW], lifespan=lifespan, on_script_error=tell_bug)

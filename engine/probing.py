@@ -112,6 +112,7 @@ class Prober:
         self._waiting: dict[str, Ask] = {}  # in the order in which the sessions first asked
         self._answers: dict[str, Answer] = {}
         self._last: dict[str, float] = {}  # when each feed was last served
+        self._serving: str | None = None
         self._tickets = 0
         self._process: Process | None = None
         self._files: tempfile.TemporaryDirectory[str] | None = None
@@ -132,6 +133,11 @@ class Prober:
     def answer(self, feed: str) -> Answer | None:
         """The newest answer for ``feed``."""
         return self._answers.get(feed)
+
+    def knows(self, feed: str) -> bool:
+        """Whether there is an answer for ``feed``, or will be."""
+        with self._changed:
+            return feed in self._waiting or feed in self._answers or feed == self._serving
 
     def forget(self, feed: str) -> None:
         """Drops what ``feed`` asked for and was told."""
@@ -155,7 +161,7 @@ class Prober:
             answer = self._carry_out(ask)
             with self._changed:
                 self._answers.pop(feed, None)
-                self._answers[feed] = answer
+                self._answers[feed], self._serving = answer, None
                 for old in list(self._answers)[:-MAX_ANSWERS]:
                     del self._answers[old]
 
@@ -169,6 +175,7 @@ class Prober:
                 for feed in due:
                     if due[feed] <= now:
                         self._last = {f: t for f, t in self._last.items() if t + self._spacing > now} | {feed: now}
+                        self._serving = feed
                         return feed, self._waiting.pop(feed)
                 if not due and now >= idle_at:
                     break

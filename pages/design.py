@@ -17,6 +17,7 @@ from pages.hide import hidden
 from pages.inspector import inspector
 from pages.lead import lead, watch
 from pages.picture import picture
+from pages.probe import probe_panel
 from pages.versions import versions
 
 KEY = "editor"
@@ -35,6 +36,7 @@ def editor() -> None:
             doc,
             key=KEY,
             notes=notes(inference),
+            feed=session.net_id(),
             height=620,
             readonly=not session.leading(),
             palette=not hidden("palette"),
@@ -47,6 +49,10 @@ def editor() -> None:
     if right:
         with right:
             (inspector if session.leading() else summary)(doc, inference)
+    if not hidden("preview"):
+        with left:
+            curable = doc if session.leading() else None
+            probe_panel(curable, doc.graph, settings.chosen(doc.graph), session.net_id())
     if not hidden("source"):
         code(inference, doc)
     session.save()

@@ -18,6 +18,7 @@ PAGES: dict[str, str] = {
     "picture": "Picture",
     "palette": "List of layers beside the canvas",
     "inspector": "Layer settings beside the canvas",
+    "preview": "Preview on a real batch",
     "source": "PyTorch source",
     "data": "Data set",
     "runs": "List of runs",

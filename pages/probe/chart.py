@@ -1,0 +1,34 @@
+"""The gradient of each layer as measured, beside what mean-field theory expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from engine.verdict import Verdict
+
+MEASURED, EXPECTED = "#0072B2", "#D55E00"  # Okabe-Ito blue and vermillion, told apart by dashes too
+
+
+def chart(found: Verdict, labels: Mapping[str, str]) -> go.Figure:
+    """‖∂L/∂w‖ on a logarithmic axis over the layers, from input to output. Zeros cannot be drawn, and are left out."""
+    places = list(range(len(found.layers)))
+    figure = go.Figure()
+    names = [labels.get(id, id) for id in found.layers]
+    lines = {"mode": "lines+markers", "hovertemplate": "%{text}: %{y:.3g}", "text": names}
+    figure.add_scatter(x=places, y=_drawable(found.norms), name="measured", marker={"color": MEASURED}, **lines)
+    if found.expected:
+        line = {"color": EXPECTED, "dash": "dash"}
+        figure.add_scatter(
+            x=places, y=_drawable(found.expected), name="expected", line=line, **{**lines, "mode": "lines"}
+        )
+    figure.update_xaxes(tickvals=places, ticktext=names, title=None)
+    figure.update_yaxes(type="log", exponentformat="power", title="‖gradient‖", nticks=6)
+    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
+    figure.update_layout(height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend=legend)
+    return figure
+
+
+def _drawable(norms: tuple[float, ...]) -> list[float | None]:
+    return [n if n > 0 else None for n in norms]
