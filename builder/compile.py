@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from builder import modules
 from builder.catalog.initialisation import SCHEMES
 from builder.graph import Graph
 from builder.initialize import initialize
@@ -18,7 +19,7 @@ from builder.spec import FORWARD, AllIn, Call, Expression, In, Item
 
 Tap = Callable[[str, Tensor], None]
 Run = Callable[[nn.Module | None, list[Tensor]], Any]
-ROOTS = {"torch": torch, "nn": nn}
+ROOTS = {"torch": torch, "nn": nn, "modules": modules}
 
 
 class GraphModule(nn.Module):
@@ -90,7 +91,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def target(name: str) -> Any:
-    """What ``"nn.Linear"`` or ``"torch.cat"`` names."""
+    """What ``"nn.Linear"``, ``"torch.cat"`` or ``"modules.GaussianNoise"`` names."""
     root, _, path = name.partition(".")
     return attrgetter(path)(ROOTS[root])
 
@@ -116,8 +117,11 @@ def bind(e: Expression | In | AllIn | Any) -> Run:
 
 
 def _bind_call(e: Call) -> Run:
-    arguments, options = [bind(a) for a in e.args], dict(e.kwargs)
-    if e.target == "self":
-        return lambda module, xs: module(*[a(module, xs) for a in arguments])  # type: ignore[misc]
-    function = target(e.target)
-    return lambda module, xs: function(*[a(module, xs) for a in arguments], **options)
+    arguments, options = [bind(a) for a in e.args], [(key, bind(a)) for key, a in e.kwargs]
+    function = None if e.target == "self" else target(e.target)
+
+    def run(module: nn.Module | None, xs: list[Tensor]) -> Any:
+        callee = function or module
+        return callee(*[a(module, xs) for a in arguments], **{key: a(module, xs) for key, a in options})  # type: ignore[misc]
+
+    return run

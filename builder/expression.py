@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from builder.definitions import OWN
 from builder.spec import AllIn, Call, Expression, In, Item
+
+# Operators; a rule nests only calls of one of these, on the left, so that no brackets are needed.
+SIGNS = {"torch.add": "+", "torch.sub": "-", "torch.mul": "*", "torch.matmul": "@"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Printer:
         return literal(e)
 
     def statement(self, e: Expression) -> str:
-        """As ``flat``, with a sum written as a person would: ``x + y``."""
-        if isinstance(e, Call) and e.target == "torch.add":
-            return " + ".join(self.statement(a) if isinstance(a, Call) else self.flat(a) for a in e.args)
+        """As ``flat``, with arithmetic written as a person would: ``x + y``, ``x * y``, ``x @ y``."""
+        if isinstance(e, Call) and (sign := SIGNS.get(e.target)):
+            return f" {sign} ".join(self.statement(a) if isinstance(a, Call) else self.flat(a) for a in e.args)
         return self.flat(e)
 
     def lines(self, e: Any, room: int) -> list[str]:
@@ -58,7 +62,7 @@ class Printer:
         return [f"    {line}" for line in lines]
 
     def _target(self, target: str) -> str:
-        return self.module if target == "self" else target
+        return self.module if target == "self" else target.removeprefix(OWN)
 
     def _options(self, e: Call) -> str:
         sign = ", " if e.args else ""

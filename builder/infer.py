@@ -15,6 +15,7 @@ from builder.edit import SetParams, apply
 from builder.fixes import resolve
 from builder.graph import Graph, Node
 from builder.params import check_all, nearest, number, shown
+from builder.sharing import owner, sharing
 from builder.spec import MAX_DIM, MAX_NUMEL, Inputs, LayerSpec, Param, Shape, TensorSpec
 from builder.validate import structure
 
@@ -24,7 +25,10 @@ Key = tuple[str, str, str | None, str | None]
 
 @dataclass(frozen=True)
 class NodeInfo:
-    """What follows for one node. ``output`` is None where it is not known; ``flops`` is one pass of one example."""
+    """What follows for one node. ``output`` is None where it is not known; ``flops`` is one pass of one example.
+
+    ``params`` counts what the node adds to the network: nothing where it shares the ``weights`` of another.
+    """
 
     output: TensorSpec | None = None
     inputs: Inputs = ()
@@ -124,6 +128,13 @@ def _draft(graph: Graph, catalog: Catalog) -> tuple[list[Found], dict[str, NodeI
         nodes[id] = info
         for d in info.diagnostics:
             found.append(Found(replace(d, node=id, fix=None), _fixes_of_rule(graph, id, spec, d)))
+    for id in order:
+        if id in broken or id not in drawing.known:
+            continue
+        if problem := sharing(drawing, nodes, id):
+            found.append(problem)
+        elif owner(graph, id) != id:
+            nodes[id] = replace(nodes[id], params=0)
     place = {n.id: i for i, n in enumerate(graph.nodes)}
     found.sort(key=lambda f: place.get(f.diagnostic.node or "", -1))
     return found, nodes, order

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from builder.definitions import definitions
+
 # Public attributes of torch.nn.Module, which a layer must not hide; tests compare this with torch.
 OF_MODULE = frozenset(
     re.findall(
@@ -23,7 +25,7 @@ OF_MODULE = frozenset(
     """,
     )
 )
-OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", "initialize"})  # taken in the exported file
+OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", *definitions()})  # taken in the exported file
 
 
 def attributes(ids: Iterable[str]) -> dict[str, str]:

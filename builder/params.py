@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,20 @@ if TYPE_CHECKING:
 
 LARGEST = 2**53  # the whole numbers that a browser holds exactly
 MAX_INTS = 6
+ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # of a node
 
 
 def coerce(param: Param, value: Any) -> Any:
-    """``value`` in the type of ``param`` where nothing is lost (3.0 → 3, [3, 3] → (3, 3)), else ``value`` itself."""
+    """``value`` in the type of ``param`` where nothing is lost (3.0 → 3, [3, 3] → (3, 3)), else ``value`` itself.
+
+    One number for every axis is written once: (3, 3) → 3.
+    """
     if param.kind == "ints" and isinstance(value, list | tuple):
         return tuple(_whole(v) for v in value)
+    if param.axes > 1 and isinstance(value, list | tuple):
+        each = tuple(_whole(v) for v in value)
+        alike = all(_is_int(v) for v in each) and len(set(each)) == 1 and len(each) in (1, param.axes)
+        return each[0] if alike else each
     if param.kind == "int":
         return _whole(value)
     if param.kind == "float" and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST:
@@ -33,6 +42,8 @@ def check(param: Param, value: Any) -> Diagnostic | None:
     value = coerce(param, value)
     if not _is_kind(param, value):
         return _refusal(param, value, "type", f"Give {_one(param)}.")
+    if param.kind == "node":
+        return None
     if param.kind == "choice":
         if value in param.choices:
             return None
@@ -62,8 +73,9 @@ def unknown(spec: LayerSpec, params: Mapping[str, Any]) -> Iterator[Diagnostic]:
 def nearest(param: Param, value: Any) -> Any:
     """The allowed value nearest to ``value``, which has the right type but not the right size."""
     low, high = _range(param)
-    kept = [min(max(v, low), high) for v in (value if isinstance(value, list | tuple) else [value])]
-    return coerce(param, kept if param.kind == "ints" else kept[0])
+    if isinstance(value, list | tuple):
+        return coerce(param, [min(max(v, low), high) for v in value])
+    return coerce(param, min(max(value, low), high))
 
 
 def number(value: float) -> str:
@@ -108,15 +120,21 @@ def _is_kind(param: Param, value: Any) -> bool:
         case "choice":
             return isinstance(value, str)
         case "int":
-            return _is_int(value)
+            return _is_int(value) or (param.axes > 1 and _are_ints(value, param.axes, param.axes))
         case "ints":
-            return isinstance(value, tuple) and 1 <= len(value) <= MAX_INTS and all(_is_int(v) for v in value)
+            return _are_ints(value, 1, MAX_INTS)
+        case "node":
+            return isinstance(value, str) and bool(ID.fullmatch(value))
         case "float":
             return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_ints(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, tuple) and least <= len(value) <= most and all(_is_int(v) for v in value)
 
 
 def _range(param: Param) -> tuple[float, float]:
@@ -132,7 +150,9 @@ def _one(param: Param) -> str:
         case "choice":
             return f"one of {', '.join(param.choices)}"
         case "int":
-            return "a whole number"
+            return f"a whole number or {param.axes} of them" if param.axes > 1 else "a whole number"
+        case "node":
+            return "the id of a layer"
         case "ints":
             return f"a list of 1 to {MAX_INTS} whole numbers"
         case "float":
@@ -140,13 +160,13 @@ def _one(param: Param) -> str:
 
 
 def _bounds(param: Param) -> str:
-    if param.kind in ("bool", "choice") or (param.low is None and param.high is None):
+    if param.kind in ("bool", "choice", "node") or (param.low is None and param.high is None):
         return ""
     if param.high is None:
         return f" of {number(param.low or 0)} or more"
     if param.low is None:
         return f" of {number(param.high)} or less"
-    each = ", each" if param.kind == "ints" else ""
+    each = ", each" if param.kind == "ints" or param.axes > 1 else ""
     return f"{each} from {number(param.low)} to {number(param.high)}"
 
 

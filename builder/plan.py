@@ -12,12 +12,16 @@ from builder.diagnostic import Refused
 from builder.graph import Graph
 from builder.infer import Inference, infer
 from builder.names import attributes
+from builder.sharing import owner
 from builder.spec import Call, Expression, TensorSpec
 
 
 @dataclass(frozen=True)
 class Step:
-    """One layer: ``registers[target] = forward(registers[sources])``. ``name`` is its attribute of the module."""
+    """One layer: ``registers[target] = forward(registers[sources])``. ``name`` is its attribute of the module.
+
+    ``shared`` if the attribute is that of an earlier step, which has made the module.
+    """
 
     node: str
     name: str
@@ -28,6 +32,7 @@ class Step:
     sources: tuple[int, ...]
     target: int
     output: TensorSpec
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,28 +54,35 @@ def plan(graph: Graph) -> Plan:
     outputs = [n.id for n in graph.nodes if n.id in inference.outputs]
     live = set(outputs).union(*(nx.ancestors(graph.nx, id) for id in outputs))
     order = [id for id in inference.order if id in live and id not in inference.inputs]
-    names = attributes(id for id in order if id not in inference.outputs)
+    inner = [id for id in order if id not in inference.outputs]
+    names = attributes(dict.fromkeys(owner(graph, id) for id in inner))
     free = _Registers(graph, inputs, order)
-    steps = tuple(_step(inference, id, names[id], free) for id in order if id not in inference.outputs)
+    first = {owner(graph, id): id for id in reversed(inner)}  # of the nodes with one set of weights
+    steps = []
+    for id in inner:
+        root = owner(graph, id)
+        steps.append(_step(inference, id, names[root], free, shared=first[root] != id))
     ends = tuple((id, free.of[graph.inputs(id)[0].source]) for id in outputs)
-    return Plan(tuple((id, inference.inputs[id]) for id in inputs), steps, ends, free.count)
+    return Plan(tuple((id, inference.inputs[id]) for id in inputs), tuple(steps), ends, free.count)
 
 
-def _step(inference: Inference, id: str, name: str, registers: _Registers) -> Step:
+def _step(inference: Inference, id: str, name: str, registers: _Registers, shared: bool) -> Step:
     node, info = inference.graph.by_id[id], inference.nodes[id]
     spec = BY_TYPE[node.type]
     params = spec.complete(node.params)
+    start = spec.complete(inference.graph.by_id[owner(inference.graph, id)].params).get("init", "pytorch")
     sources = tuple(registers.of[e.source] for e in inference.graph.inputs(id))
     return Step(
         node=id,
         name=name,
         label=node.label,
-        module=spec.module(params, info.inputs) if spec.module else None,
-        init=params.get("init", "pytorch"),
+        module=spec.module(params, info.inputs) if spec.module and not shared else None,
+        init="pytorch" if shared else start,
         forward=spec.forward(params, info.inputs),
         sources=sources,
         target=registers.place(id),
         output=inference.outputs.get(id) or _known(info.output),
+        shared=shared,
     )
 
 

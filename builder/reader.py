@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Refused, suggest
 from builder.graph import Edge, Graph, Node, Note
-from builder.params import check, shown, unknown
+from builder.params import ID, check, shown, unknown
 from builder.spec import LayerSpec
 
 MAX_NODES = 2_000
@@ -19,7 +18,6 @@ MAX_NOTES = 500
 MAX_TEXT = 2_000  # characters in a note
 MAX_POSITION = 1e7  # canvas pixels
 MAX_PROBLEMS = 20  # a person reads no more, and a hostile file must not make us write a million
-ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 ZERO_WIDTH_JOINER = "\u200d"  # part of many emoji, though not "printable"
 TOP = ("format", "version", "nodes", "edges", "notes")
 NODE = ("id", "type", "params", "label", "position")

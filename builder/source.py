@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from typing import Any
 
 from builder.catalog.initialisation import SCHEMES
+from builder.definitions import OWN, definitions
 from builder.expression import Printer
 from builder.graph import Graph
 from builder.names import ascii_text, class_name, comment
 from builder.plan import Plan, Step, plan
-from builder.spec import Expression, In, Shape, TensorSpec, call
+from builder.spec import Call, Expression, In, Item, Shape, TensorSpec, call
 
 WIDTH = 88  # what formatters keep to when nobody tells them otherwise
 REGISTERS = ("x", "y", "z", "u", "v", "w")
@@ -26,7 +25,7 @@ def source(graph: Graph, name: str = "Net") -> str:
     """
     steps = plan(graph)
     net = class_name(name)
-    parts = [_head(steps, ascii_text(name)), _initialize(steps), _class(steps, net), _main(steps, net)]
+    parts = [_head(steps, ascii_text(name)), *_definitions(steps), _class(steps, net), _main(steps, net)]
     return "\n\n\n".join(text for part in parts if (text := "\n".join(part))) + "\n"
 
 
@@ -42,17 +41,24 @@ def _head(p: Plan, title: str) -> Iterator[str]:
     yield "from torch import nn"
 
 
-def _initialize(p: Plan) -> Iterator[str]:
+def _definitions(p: Plan) -> list[list[str]]:
+    """What the network uses of our own classes and functions, each once."""
+    used = {target.removeprefix(OWN) for s in p.steps for e in (s.module, s.forward) for target in _targets(e)}
     if any(s.init != "pytorch" for s in p.steps):
-        yield _definition()
+        used.add("initialize")
+    return [[text] for name, text in definitions().items() if name in used]
 
 
-@cache
-def _definition() -> str:
-    """The function itself, read from where it is defined, so that there is only one."""
-    text = Path(__file__).with_name("initialize.py").read_text(encoding="utf-8")
-    function = next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
-    return ast.get_source_segment(text, function) or ""
+def _targets(e: Any) -> Iterator[str]:
+    """The names of our own in ``e``."""
+    match e:
+        case Item(of):
+            yield from _targets(of)
+        case Call(target, args, kwargs):
+            if target.startswith(OWN):
+                yield target
+            for argument in (*args, *(value for _, value in kwargs)):
+                yield from _targets(argument)
 
 
 def _class(p: Plan, net: str) -> Iterator[str]:

@@ -36,7 +36,7 @@ class TensorSpec:
         return " × ".join(map(str, self.shape)) or "scalar"
 
 
-ParamKind = Literal["int", "float", "bool", "choice", "ints"]
+ParamKind = Literal["int", "float", "bool", "choice", "ints", "node"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Param:
     """One setting with its range; forms, checks, command lines and documents all read it.
 
     ``low`` and ``high`` are inclusive and hold for every entry of an "ints" value (1 to 6 whole numbers).
-    ``optional`` admits None ("not set"). ``log`` asks for a logarithmic slider.
+    An "int" with several ``axes`` is one number for all of them, or one for each: 3 or (3, 5). A "node" is the
+    id of another layer. ``optional`` admits None ("not set"). ``log`` asks for a logarithmic slider.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Param:
     symbol: str = ""
     optional: bool = False
     log: bool = False
+    axes: int = 1
 
     @property
     def title(self) -> str:
@@ -96,7 +98,7 @@ class AllIn:
 class Item:
     """In a Call: ``of[key]``; ``key`` is an int, a slice or a tuple of them."""
 
-    of: Call | Item
+    of: Call | Item | In
     key: Any
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic
 from builder.graph import Graph
 from builder.spec import Param
 
-DROPOUT = "dropout:"  # knob "dropout:<node id>" sets one Dropout layer; "dropout" sets them all
+DROPOUT = "dropout:"  # knob "dropout:<node id>" sets one layer of kind "dropout"; "dropout" sets them all
 
 KNOBS: tuple[Param, ...] = (
     Param(
@@ -159,8 +160,9 @@ def knob(name: str) -> Param | None:
 
 
 def initial(graph: Graph, optimizer: str = "") -> dict[str, float]:
-    """Every knob at its default (with ``optimizer``, where it has its own), and one for each Dropout layer as drawn."""
-    drawn = {DROPOUT + n.id: float(n.params.get("p", 0.5)) for n in graph.nodes if n.type == "Dropout"}
+    """Every knob at its default (with ``optimizer``, where it has its own), and one for each dropout as drawn."""
+    specs = ((n, BY_TYPE[n.type]) for n in graph.nodes if n.type in BY_TYPE)
+    drawn = {DROPOUT + n.id: float(spec.complete(n.params)["p"]) for n, spec in specs if spec.kind == "dropout"}
     return {k.name: k.default for k in KNOBS} | OF_OPTIMIZER.get(optimizer, {}) | drawn
 
 

@@ -34,13 +34,13 @@ class Network:
 
     @cached_property
     def nodes(self) -> dict[str, str]:
-        """Attribute of the compiled module → id of the node that it holds, in order."""
-        return {step.name: step.node for step in self._plan.steps}
+        """Attribute of the compiled module → id of the node it holds (the first, where several share it), in order."""
+        return {step.name: step.node for step in self._plan.steps if not step.shared}
 
     @cached_property
     def dropouts(self) -> dict[str, str]:
-        """Id of each Dropout node that runs → attribute of the compiled module."""
-        return {id: name for name, id in self.nodes.items() if self.graph.by_id[id].type == "Dropout"}
+        """Id of each node that runs and drops a share of values → attribute of the compiled module."""
+        return {id: name for name, id in self.nodes.items() if BY_TYPE[self.graph.by_id[id].type].kind == "dropout"}
 
     @cached_property
     def measured(self) -> list[Measured]:

@@ -51,7 +51,7 @@ def decay(flat: FlatParameters, lr: float, knobs: Knobs) -> None:
 
 
 def set_dropout(model: nn.Module, attribute: str, share: float) -> None:
-    """Sets the share of values that the Dropout layer zeroes, from the next batch on."""
+    """Sets the share that a layer of kind "dropout" drops, from the next batch on."""
     layer = model.get_submodule(attribute)
-    assert isinstance(layer, nn.Dropout)
-    layer.p = share
+    assert isinstance(layer.p, float)
+    layer.p = share  # type: ignore[assignment]

@@ -55,8 +55,8 @@ def _number(name: str, param: Param, value: float, common: dict[str, Any]) -> An
 
 
 def is_text(param: Param) -> bool:
-    """Whether it is typed as text: several numbers, or a number that may be left out."""
-    return param.kind == "ints" or param.optional
+    """Whether it is typed as text: several numbers, a number that may be left out, or the id of a layer."""
+    return param.kind in ("ints", "node") or param.axes > 1 or param.optional
 
 
 def words(choice: str) -> str:
@@ -71,13 +71,19 @@ def write(value: Any) -> str:
 
 
 def parse(param: Param, text: str) -> Any:
-    """What ``text`` says: whole numbers for "ints" ("3, 32, 32" or "3×32×32"), else one number; itself if neither."""
+    """What ``text`` says: whole numbers for "ints" ("3, 32, 32" or "3×32×32"), else one number; itself if neither.
+
+    A setting with several axes takes one number, or one for each.
+    """
     text = text.strip()
     if not text and param.optional:
         return None
+    if param.kind == "node":
+        return text
     try:
-        if param.kind == "ints":
-            return [int(piece) for piece in re.split(r"[,;x×\s()\[\]]+", text) if piece]
+        if param.kind == "ints" or param.axes > 1:
+            whole = [int(piece) for piece in re.split(r"[,;x×\s()\[\]]+", text) if piece]
+            return whole[0] if param.axes > 1 and len(whole) == 1 else whole
         return int(text) if param.kind == "int" else float(text)
     except ValueError:
         return text

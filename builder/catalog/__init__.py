@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from builder.catalog import (
     activation,
+    attention,
+    axes,
     convolution,
     data,
     dense,
@@ -12,21 +14,29 @@ from builder.catalog import (
     pooling,
     recurrent,
     regularisation,
+    resize,
     shape,
+    sharing,
+    transposed,
 )
 from builder.spec import LayerSpec
 
-CATALOG: tuple[LayerSpec, ...] = (
+FAMILIES: tuple[LayerSpec, ...] = (
     *data.LAYERS,
     *dense.LAYERS,
     *convolution.LAYERS,
+    *transposed.LAYERS,
     *pooling.LAYERS,
     *recurrent.LAYERS,
+    *attention.LAYERS,
     *normalisation.LAYERS,
     *regularisation.LAYERS,
     *activation.LAYERS,
     *shape.LAYERS,
+    *axes.LAYERS,
+    *resize.LAYERS,
     *merge.LAYERS,
 )
+CATALOG = tuple(sharing.shareable(spec) for spec in FAMILIES)
 BY_TYPE: dict[str, LayerSpec] = {spec.type: spec for spec in CATALOG}
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(spec.group for spec in CATALOG))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from builder.catalog.initialisation import INIT
 from builder.catalog.rules import changed, insert, needs_float
 from builder.diagnostic import Diagnostic
-from builder.spec import Call, Inputs, LayerSpec, Param, Params, Shape, TensorSpec, call
+from builder.spec import Call, In, Inputs, LayerSpec, Param, Params, Port, Shape, TensorSpec, call
 
 BIAS = Param("bias", "bool", True, label="Bias", symbol="b", help="Adds a number of its own to each output.")
 
@@ -49,6 +49,24 @@ def _embedding(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
     return TensorSpec((*x.shape, p["embedding_dim"]), axes=(*x.axes, "feature"))
 
 
+def _bilinear(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
+    left, right = xs
+    if problem := needs_float("Bilinear", left) or needs_float("Bilinear", right):
+        return problem
+    if left.shape[:-1] == right.shape[:-1]:
+        return TensorSpec((*left.shape[:-1], p["out_features"]), axes=(*left.axes[:-1], "feature"))
+    return Diagnostic(
+        "shape/axes-differ",
+        f"Bilinear needs inputs that differ in the last axis only, but gets {left} and {right}.",
+        "Bring the other axes to one size first.",
+    )
+
+
+def _bilinear_weights(p: Params, xs: Inputs) -> dict[str, Shape]:
+    weight = {"weight": (p["out_features"], xs[0].shape[-1], xs[1].shape[-1])}
+    return weight | ({"bias": (p["out_features"],)} if p["bias"] else {})
+
+
 LAYERS = (
     LayerSpec(
         "Linear",
@@ -88,5 +106,28 @@ LAYERS = (
         keywords="word vector token lookup table",
         formula="y = W[x]",
         source="Bengio et al. (2003), A Neural Probabilistic Language Model, JMLR 3",
+    ),
+    LayerSpec(
+        "Bilinear",
+        "Dense",
+        "Every output is a weighted sum of all products of a value of one input with a value of the other. Compares "
+        "or combines two branches.",
+        _bilinear,
+        params=(
+            Param("out_features", "int", 16, 1, 1_000_000, label="Outputs", help="How many numbers it gives (units)."),
+            BIAS,
+            INIT,
+        ),
+        ports=(Port("left"), Port("right")),
+        weights=_bilinear_weights,
+        module=lambda p, xs: call(
+            "nn.Bilinear", xs[0].shape[-1], xs[1].shape[-1], p["out_features"], **changed(p, (BIAS,))
+        ),
+        forward=lambda _p, _xs: call("self", In(0), In(1)),
+        flops=lambda _p, xs, out: 3 * xs[0].shape[-1] * xs[1].shape[-1] * out.numel,
+        summary="{out_features} outputs",
+        keywords="tensor product interaction two inputs",
+        formula="yₖ = x₁·Wₖ·x₂ᵀ + bₖ",
+        source="Tenenbaum & Freeman (2000), Separating Style and Content with Bilinear Models, Neural Computation 12",
     ),
 )

@@ -7,16 +7,19 @@ Edits of a Fix carry the id "" for "this node"; infer.py fills it in.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from builder.diagnostic import Diagnostic, Fix
-from builder.edit import AddNode, Connect, SetParams
+from builder.edit import AddNode, Connect, RemoveNode, SetParams
 from builder.graph import Edge, Node
 from builder.spec import Param, Params, Shape, TensorSpec
 
 IMAGE = ("channel", "height", "width")
+VOLUME = ("channel", "depth", "height", "width")
 SIGNAL = ("channel", "time")
 SEQUENCE = ("time", "feature")
+WINDOW = ("kernel_size", "stride", "padding", "dilation")
 
 
 def changed(params: Params, among: tuple[Param, ...]) -> dict[str, Any]:
@@ -78,6 +81,29 @@ def refolded(shape: Shape, layout: tuple[str, ...]) -> Shape | None:
     return (1, side, side) if layout == IMAGE and side * side == shape[0] else None
 
 
+def per_axis(value: Any, dims: int) -> tuple[Any, ...]:
+    """A setting for each of ``dims`` axes: 3 is (3, 3), (3, 5) is itself."""
+    return value if isinstance(value, tuple) else (value,) * dims
+
+
+def one_or_each(values: Iterable[int]) -> int | Shape:
+    """The inverse of ``per_axis``: one number where all are alike."""
+    each = tuple(values)
+    return each[0] if len(set(each)) == 1 else each
+
+
+def told(value: int | Shape) -> str:
+    """``3`` or ``3 × 5``."""
+    return times(value) if isinstance(value, tuple) else str(value)
+
+
+def window_sizes(sides: Shape, p: Params) -> Shape:
+    """Places where a window fits along each of ``sides``."""
+    given = {key: per_axis(p[key], len(sides)) for key in WINDOW if key in p}
+    rest = {"ceil_mode": p.get("ceil_mode")}
+    return tuple(window_size(n, rest | {key: each[i] for key, each in given.items()}) for i, n in enumerate(sides))
+
+
 def window_size(n: int, p: Params) -> int:
     """Places where a window fits along an axis of length ``n``, as torch counts them.
 
@@ -97,32 +123,50 @@ def span(p: Params) -> int:
     return int(p.get("dilation", 1) * (p["kernel_size"] - 1) + 1)
 
 
-def needs_room(p: Params, x: TensorSpec) -> Diagnostic | None:
-    """The window must fit at least once along every axis after the first (the channel)."""
-    sides = x.shape[1:]
-    if all(window_size(n, p) >= 1 for n in sides):
+def needs_room(p: Params, x: TensorSpec, pads: bool = True) -> Diagnostic | None:
+    """The window must fit at least once along every axis after the first (the channel); ``pads`` if padding helps."""
+    sides, dims = x.shape[1:], len(x.shape) - 1
+    if min(window_sizes(sides, p)) >= 1:
         return None
-    k, room = p["kernel_size"], min(sides) + 2 * p["padding"]
-    kernel = f"A {k} × {k} kernel" if len(sides) == 2 else f"A kernel of {k}"
-    dilated = f" with dilation {p['dilation']}" if p.get("dilation", 1) > 1 else ""
-    place = f"a {times(sides)} input" if len(sides) == 2 else f"an input of length {sides[0]}"
-    padded = f" with padding {p['padding']}" if p["padding"] else ""
-    largest = (room - 1) // p.get("dilation", 1) + 1
-    or_less = f"{largest} or less" if largest > 1 else "1"
+    dilation, padding = p.get("dilation", 1), p["padding"]
+    each = zip(sides, per_axis(padding, dims), per_axis(dilation, dims), strict=True)
+    most = [(n + 2 * a - 1) // d + 1 for n, a, d in each]
+    kernels = per_axis(p["kernel_size"], dims)
+    square = not isinstance(p["kernel_size"], tuple)
+    fits = min(most) if square else one_or_each(min(k, m) for k, m in zip(kernels, most, strict=True))
+    kernel = f"A {times(kernels)} kernel" if dims > 1 else f"A kernel of {kernels[0]}"
+    dilated = f" with dilation {told(dilation)}" if dilation != 1 else ""
+    place = f"a {times(sides)} input" if dims > 1 else f"an input of length {sides[0]}"
+    padded = f" with padding {told(padding)}" if padding else ""
     return Diagnostic(
         "shape/kernel-too-large",
         f"{kernel}{dilated} does not fit {place}{padded}.",
-        f"Use a kernel of {or_less}, or add padding.",
+        f"Use a kernel of {told(fits)}{'' if fits == 1 else ' or less'}{', or add padding' if pads else ''}.",
         field="kernel_size",
-        fix=put(f"Set the kernel to {largest}", kernel_size=largest),
+        fix=put(f"Set the kernel to {told(fits)}", kernel_size=fits, **({} if pads else {"padding": 0})),
     )
 
 
 def axis(dim: int, rank: int) -> int | None:
-    """``dim`` as torch counts it (0 is the batch, negative from the end) as an index into the shape, if there is "
-    "one."""
+    """``dim`` as torch counts it (0 is the batch, negative from the end), as an index into the shape; None if none."""
     place = (dim + rank + 1 if dim < 0 else dim) - 1
     return place if 0 <= place < rank else None
+
+
+def needs_spare_axis(layer: str, x: TensorSpec) -> Diagnostic | None:
+    """An example keeps at least one axis, so that every layer after finds values to work on."""
+    if len(x.shape) > 1:
+        return None
+    return Diagnostic(
+        "shape/no-axis-left",
+        f"{layer} takes one axis away, but {x} has only one.",
+        "Leave it out, or put it where there are two axes or more.",
+        fix=Fix(f"Leave this {layer} out", (RemoveNode(""),)),
+    )
+
+
+def without_axis(x: TensorSpec, at: int) -> TensorSpec:
+    return TensorSpec((*x.shape[:at], *x.shape[at + 1 :]), x.dtype, (*x.axes[:at], *x.axes[at + 1 :]))
 
 
 def which_axis(rank: int) -> str:

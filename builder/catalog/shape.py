@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from builder.catalog.data import axes_of
-from builder.catalog.rules import axis, changed, put, times, which_axis
+from builder.catalog.rules import axis, changed, needs_axis, put, times, which_axis
 from builder.diagnostic import Diagnostic
 from builder.spec import MAX_DIM, Call, In, Inputs, LayerSpec, Param, Params, Shape, TensorSpec, call
 
@@ -31,28 +31,32 @@ def _flatten(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
     return TensorSpec((*x.shape[:first], folded, *x.shape[last + 1 :]), x.dtype, (*kept[0], "feature", *kept[1]))
 
 
-def _target(p: Params, x: TensorSpec) -> Shape | None:
-    """The shape asked for with its -1 worked out; None if the values do not fit."""
-    asked: Shape = tuple(p["shape"])
+def folded_to(asked: Shape, numel: int) -> Shape | None:
+    """The shape asked for with its -1 worked out; None if ``numel`` values do not fit."""
     rest = math.prod(n for n in asked if n != -1)
-    if asked.count(-1) == 1 and rest and x.numel % rest == 0:
-        return tuple(x.numel // rest if n == -1 else n for n in asked)
-    return asked if asked.count(-1) == 0 and rest == x.numel else None
+    if asked.count(-1) == 1 and rest and numel % rest == 0:
+        return tuple(numel // rest if n == -1 else n for n in asked)
+    return asked if asked.count(-1) == 0 and rest == numel else None
+
+
+def _ambiguous(layer: str, asked: Shape, n: int) -> Diagnostic | None:
+    if asked.count(-1) <= 1:
+        return None
+    return Diagnostic(
+        "shape/reshape-ambiguous",
+        f"{layer} to {times(asked)} leaves {asked.count(-1)} axes open; only one can be worked out.",
+        "Keep one -1 at most.",
+        field="shape",
+        fix=put("Fold all into one axis", shape=(n,)),
+    )
 
 
 def _reshape(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
-    x = xs[0]
-    if target := _target(p, x):
+    x, asked = xs[0], tuple(p["shape"])
+    if target := folded_to(asked, x.numel):
         return TensorSpec(target, x.dtype, axes_of(target))
-    asked = tuple(p["shape"])
-    if asked.count(-1) > 1:
-        return Diagnostic(
-            "shape/reshape-ambiguous",
-            f"Reshape to {times(asked)} leaves {asked.count(-1)} axes open; only one can be worked out.",
-            "Keep one -1 at most.",
-            field="shape",
-            fix=put("Fold all into one axis", shape=(x.numel,)),
-        )
+    if problem := _ambiguous("Reshape", asked, x.numel):
+        return problem
     wants = f"{math.prod(asked)} values" if -1 not in asked else f"a multiple of {-math.prod(asked)} values"
     has = f"{x.numel} ({x})" if len(x.shape) > 1 else f"{x.numel}"
     return Diagnostic(
@@ -65,7 +69,26 @@ def _reshape(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
 
 
 def _reshape_call(p: Params, xs: Inputs) -> Call:
-    return call("torch.reshape", In(), (-1, *(_target(p, xs[0]) or ())))
+    return call("torch.reshape", In(), (-1, *(folded_to(tuple(p["shape"]), xs[0].numel) or ())))
+
+
+def _unflatten(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
+    x, asked, rank = xs[0], tuple(p["shape"]), len(xs[0].shape)
+    if problem := needs_axis("Unflatten", p["dim"], x):
+        return problem
+    at = axis(p["dim"], rank) or 0
+    n = x.shape[at]
+    if target := folded_to(asked, n):
+        shape = (*x.shape[:at], *target, *x.shape[at + 1 :])
+        axes = axes_of(shape) if rank == 1 else (*x.axes[:at], *("" for _ in target), *x.axes[at + 1 :])
+        return TensorSpec(shape, x.dtype, axes)
+    return _ambiguous("Unflatten", asked, n) or Diagnostic(
+        "shape/reshape-wrong-size",
+        f"Unflatten cannot fold axis {at + 1} of {x} to {times(asked)}: it has {n} values.",
+        f"Choose a shape whose product is {n}, or write -1 for one axis.",
+        field="shape",
+        fix=put("Leave the axis as it is", shape=(n,)),
+    )
 
 
 LAYERS = (
@@ -102,6 +125,22 @@ LAYERS = (
         summary="to {shape}",
         keywords="view fold unflatten",
         formula="y = x with its values in the same order and other axes",
+        source="Harris et al. (2020), Array programming with NumPy, Nature 585",
+    ),
+    LayerSpec(
+        "Unflatten",
+        "Shape",
+        "Folds one axis into several, in reading order: from a row of values back to an image, as in decoders.",
+        _unflatten,
+        params=(
+            Param("dim", "int", 1, -7, 6, label="Axis", help="Axis to fold: 1 is the first after the batch."),
+            Param("shape", "ints", (-1,), -1, MAX_DIM, label="Into", help="What it becomes; one number may be -1."),
+        ),
+        module=lambda p, _xs: call("nn.Unflatten", p["dim"], p["shape"]),
+        flops=lambda _p, _xs, _out: 0,
+        summary="to {shape}",
+        keywords="fold reshape view decoder",
+        formula="y[c, h, w] = x[c·H·W + h·W + w]",
         source="Harris et al. (2020), Array programming with NumPy, Nature 585",
     ),
 )

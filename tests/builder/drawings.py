@@ -46,9 +46,12 @@ def values(param: Param) -> st.SearchStrategy[Any]:
         "int": whole,
         "ints": st.lists(whole, min_size=1, max_size=4).map(tuple),
         "bool": st.booleans(),
+        "node": IDS,
         "choice": st.sampled_from(param.choices or ("",)),
         "float": st.floats(param.low if param.low is not None else -9.0, min(param.high or 9.0, 9.0)),
     }[param.kind]
+    if param.axes > 1:
+        some = some | st.lists(some, min_size=param.axes, max_size=param.axes).map(param.coerce)
     return st.none() | some if param.optional else some
 
 

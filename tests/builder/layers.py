@@ -12,7 +12,7 @@ from builder.catalog.data import axes_of
 from builder.graph import Edge, Graph, Node
 from builder.spec import Diagnostic, Inputs, LayerSpec, TensorSpec
 
-SHAPES = ((6,), (4, 9), (2, 8, 8))
+SHAPES = ((1, 6), (6,), (4, 8), (4, 8, 8), (4, 4, 6, 6))
 LAYERS = [spec for spec in BY_TYPE.values() if spec.ports and spec.outputs]
 
 
@@ -21,10 +21,10 @@ def tensor(shape: tuple[int, ...], dtype: Any = "float32") -> TensorSpec:
 
 
 def inputs_for(spec: LayerSpec, **params: Any) -> Inputs:
-    """The first inputs of SHAPES that the layer accepts, the largest first."""
+    """The first inputs of SHAPES that the layer accepts at all its ports, the largest first."""
     for dtype in ("float32", "int64"):
         for shape in reversed(SHAPES):
-            inputs = (tensor(shape, dtype),) * (2 if spec.variadic else 1)
+            inputs = (tensor(shape, dtype),) * (2 if spec.variadic else len(spec.ports))
             if not isinstance(spec.infer(spec.complete(params), inputs), Diagnostic):
                 return inputs
     raise AssertionError(f"{spec.type} accepts none of {SHAPES}")

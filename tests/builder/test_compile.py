@@ -97,7 +97,7 @@ def test_a_wild_drawing_compiles_or_says_why_not(graph: Graph) -> None:
         with pytest.raises(Refused) as refusal:
             compile_graph(graph)
         assert refusal.value.diagnostics == found.errors
-    elif all(n.params == 0 or n.params < 100_000 for n in found.nodes.values()):
+    elif all(n.params < 100_000 and n.output and n.output.numel < 1_000_000 for n in found.nodes.values()):
         net = compile_graph(graph, seed=0).eval()
         out = net(*(batch(x) for x in found.inputs.values()))
         outs = out if isinstance(out, tuple) else (out,)

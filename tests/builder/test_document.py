@@ -182,7 +182,7 @@ REFUSED = {
     "__class__ in params": (
         body([NODE | {"params": {"__class__": "x"}}]),
         "unknown-parameter",
-        "nodes[0].params.__class__: Linear has no parameter '__class__'. Use one of out_features, bias, init.",
+        "nodes[0].params.__class__: Linear has no parameter '__class__'. Use one of out_features, bias, init, share.",
     ),
     "a misspelt key": (
         body([NODE | {"parms": {}}]),
@@ -213,14 +213,14 @@ REFUSED = {
     "a word for a number": (
         body([NODE, {"id": "b", "type": "Conv2d", "params": {"kernel_size": "three"}}]),
         "type",
-        "nodes[1].params.kernel_size: Kernel size must be a whole number from 1 to 1,024; it is 'three'. "
-        "Give a whole number.",
+        "nodes[1].params.kernel_size: Kernel size must be a whole number or 2 of them, each from 1 to 1,024; "
+        "it is 'three'. Give a whole number or 2 of them.",
     ),
     "an object for a number": (
         body([{"id": "b", "type": "Conv2d", "params": {"kernel_size": {"__reduce__": []}}}]),
         "type",
-        "nodes[0].params.kernel_size: Kernel size must be a whole number from 1 to 1,024; it is an object. "
-        "Give a whole number.",
+        "nodes[0].params.kernel_size: Kernel size must be a whole number or 2 of them, each from 1 to 1,024; "
+        "it is an object. Give a whole number or 2 of them.",
     ),
     "params as a list": (
         body([NODE | {"params": [1]}]),

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from builder.catalog import BY_TYPE
+from builder.catalog import CATALOG
 from builder.catalog.initialisation import SCHEMES
 from builder.compile import compile_graph
+from builder.spec import LayerSpec
 from tests.builder.drawings import chain
 from tests.builder.layers import alone, inputs_for
 
@@ -60,10 +61,12 @@ def test_pytorch_leaves_what_torch_chose() -> None:
     assert torch.equal(state["b.bias"], plain.bias)
 
 
-@pytest.mark.parametrize("type_", ["Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "Embedding"])
+OFFERING = [s for s in CATALOG if "init" in {p.name for p in s.params}]
+
+
+@pytest.mark.parametrize("spec", OFFERING, ids=lambda s: s.type)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_weighted_layer_takes_every_scheme(type_: str, scheme: str) -> None:
-    spec = BY_TYPE[type_]
+def test_every_layer_that_offers_a_scheme_takes_every_scheme(spec: LayerSpec, scheme: str) -> None:
     net = compile_graph(alone(spec, inputs_for(spec), init=scheme), seed=0)
     filled = [p for p in net.parameters() if p.dim() > 1]
     assert all(bool(p.any()) == (scheme != "zeros") for p in filled)

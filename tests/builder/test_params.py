@@ -15,9 +15,12 @@ RATE = Param("p", "float", 0.5, 0.0, 0.95, label="Dropout")
 BIAS = Param("bias", "bool", True)
 MODE = Param("mode", "choice", "tanh", choices=("tanh", "relu"))
 SHAPE = Param("shape", "ints", (2,), 1, 100)
+WINDOW = Param("window", "int", 3, 1, 31, axes=2)
+OWNER = Param("share", "node", None, optional=True)
+PER_AXIS = "Window must be a whole number or 2 of them, each from 1 to 31; it is "
 STRIDE = Param("stride", "int", None, 1, 9, optional=True)
 AXES = "Shape must be a list of 1 to 6 whole numbers, each from 1 to 100; it is "
-ALL = (KERNEL, RATE, BIAS, MODE, SHAPE, STRIDE)
+ALL = (KERNEL, RATE, BIAS, MODE, SHAPE, STRIDE, WINDOW, OWNER)
 
 GOLDEN = [
     (KERNEL, 0, "range", "Kernel size must be a whole number from 1 to 31; it is 0. Use 1 or more."),
@@ -40,6 +43,12 @@ GOLDEN = [
     (MODE, "rleu", "choice", "Mode must be one of tanh, relu; it is 'rleu'. Did you mean 'relu'?"),
     (MODE, "elephant", "choice", "Mode must be one of tanh, relu; it is 'elephant'. Use one of tanh, relu."),
     (MODE, 3, "type", "Mode must be one of tanh, relu; it is 3. Give one of tanh, relu."),
+    (WINDOW, [3, 40], "range", PER_AXIS + "[3, 40]. Use 31 or less."),
+    (WINDOW, [3, 5, 7], "type", PER_AXIS + "[3, 5, 7]. Give a whole number or 2 of them."),
+    (WINDOW, [3, 2.5], "type", PER_AXIS + "[3, 2.5]. Give a whole number or 2 of them."),
+    (WINDOW, [], "type", PER_AXIS + "[]. Give a whole number or 2 of them."),
+    (OWNER, 3, "type", "Share must be the id of a layer, or empty; it is 3. Give the id of a layer."),
+    (OWNER, "a b", "type", "Share must be the id of a layer, or empty; it is 'a b'. Give the id of a layer."),
     (
         SHAPE,
         3,
@@ -106,7 +115,7 @@ def test_whatever_is_sent_is_either_in_range_or_refused_in_one_short_line(param,
         return
     value = coerce(param, value)
     if param.kind in ("int", "float") and value is not None:
-        assert param.low <= value <= param.high
+        assert all(param.low <= v <= param.high for v in (value if isinstance(value, tuple) else (value,)))
     if param.kind == "ints":
         assert isinstance(value, tuple)
         assert all(type(v) is int and 1 <= v <= 100 for v in value)
@@ -124,6 +133,7 @@ def test_a_number_of_ten_thousand_digits_is_refused_even_without_a_range(kind):
 def test_the_nearest_value_is_one_that_is_allowed(value):
     assert KERNEL.check(nearest(KERNEL, value)) is None
     assert SHAPE.check(nearest(SHAPE, [3, value])) is None
+    assert WINDOW.check(nearest(WINDOW, (3, value))) is None
     assert nearest(SHAPE, [3, value])[0] == 3
 
 

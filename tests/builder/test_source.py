@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from builder.compile import compile_graph
+from builder.definitions import definitions
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from builder.names import class_name, comment
@@ -40,7 +41,7 @@ for folder in map(Path, sys.argv[1:]):
     spec = importlib.util.spec_from_file_location(folder.name, folder / "net.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    net = next(v for v in vars(module).values() if isinstance(v, type) and issubclass(v, torch.nn.Module))().eval()
+    net = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, torch.nn.Module)][-1]().eval()
     net.load_state_dict(load_file(folder / "weights.safetensors"))
     inputs = load_file(folder / "inputs.safetensors")
     # a clone lies where torch allocates: the bits of a matrix product depend on the alignment in memory
@@ -83,6 +84,24 @@ def test_the_source_of_a_template_reads_as_agreed(template: Template) -> None:
     assert text == golden(f"{template.name}.py", text)
 
 
+def test_what_torch_lacks_is_carried_along_once_and_reads_as_agreed() -> None:
+    graph = chain(
+        *("Input", "LearnedPositions", "ClassToken", "GaussianNoise", "TransformerEncoderLayer"),
+        *("StochasticDepth", "TransformerEncoderLayer", "GaussianNoise", "Select", "Linear", "Output"),
+        a={"shape": (24, 8)},
+        e={"causal": True, "dropout": 0.0},
+        g={"causal": True, "dropout": 0.0, "share": "e"},
+        j={"out_features": 2, "init": "xavier_uniform"},
+    )
+    text = source(graph, "Own modules")
+    assert text == golden("own_modules.py", text)
+    for name in definitions():
+        assert text.count(f"class {name}(") + text.count(f"def {name}(") == (name in USED), name
+
+
+USED = {"LearnedPositions", "ClassToken", "GaussianNoise", "StochasticDepth", "causal_mask", "initialize"}
+
+
 def test_in_a_fresh_process_templates_and_layers_compute_the_same_bits(tmp_path: Path) -> None:
     drawings = {t.name: load(t.name) for t in TEMPLATES}
     drawings |= {s.type: alone(s, inputs_for(s)) for s in LAYERS}
@@ -100,6 +119,8 @@ def variants() -> list[tuple[LayerSpec, dict[str, Any]]]:
         "Recurrent": {"bidirectional": True, "num_layers": 2, "bias": False, "dropout": 0.1},
         "Convolution": {"same_padding": True, "dilation": 2, "groups": 2, "bias": False, "init": "orthogonal"},
         "Pooling": {"padding": 1, "ceil_mode": True, "stride": 3},
+        "Attention": {"causal": True, "norm_first": True, "activation": "gelu", "num_heads": 2},
+        "Normalisation": {"affine": True, "elementwise_affine": False, "eps": 1e-3},
     }
     known = {s.type: {p.name for p in s.params} for s in LAYERS}
     found = [(s, {k: v for k, v in by_group.get(s.group, {}).items() if k in known[s.type]}) for s in LAYERS]
@@ -204,7 +225,14 @@ def test_a_label_stays_readable() -> None:
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("LeNet-5", "LeNet5"), ("my net", "MyNet"), ("5 layers", "Net5Layers"), ("none", "None_"), ("", "Net")],
+    [
+        ("LeNet-5", "LeNet5"),
+        ("my net", "MyNet"),
+        ("5 layers", "Net5Layers"),
+        ("none", "None_"),
+        ("class token", "ClassToken_"),
+        ("", "Net"),
+    ],
 )
 def test_a_title_becomes_a_class_name(title: str, name: str) -> None:
     assert class_name(title) == name
@@ -229,4 +257,4 @@ def test_the_file_imports_every_module_that_the_catalogue_calls() -> None:
             complete, inputs = spec.complete(params), inputs_for(spec, **params)
             calls = repr((spec.module and spec.module(complete, inputs), spec.forward(complete, inputs)))
             called |= set(re.findall(r"target='(\w+)", calls))
-    assert called == {"self", "nn", "torch"}
+    assert called == {"self", "nn", "torch", "modules"}

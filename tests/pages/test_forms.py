@@ -8,6 +8,8 @@ from builder.spec import Param
 from pages.forms import escape, parse, words, write
 
 SHAPE = Param("shape", "ints", (3, 32, 32), 1, 4096)
+KERNEL = Param("kernel_size", "int", 3, 1, 31, axes=2)
+SHARE = Param("share", "node", None, optional=True)
 NORM = Param("limit", "float", None, 0.0, 10.0, optional=True)
 
 
@@ -25,6 +27,19 @@ def test_a_word_for_a_shape_is_refused_by_the_param_with_what_is_allowed() -> No
     problem = SHAPE.check(parse(SHAPE, "big"))
     assert problem is not None
     assert "big" in problem.what
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("3, 5", (3, 5)), ("3 × 3", 3), ("1x2x3", (1, 2, 3)), ("", ())])
+def test_a_kernel_is_one_number_or_one_per_axis(text: str, value: object) -> None:
+    read = KERNEL.coerce(parse(KERNEL, text))
+    assert read == value
+    assert (KERNEL.check(read) is None) == (text in ("3", "3, 5", "3 × 3"))
+
+
+@pytest.mark.parametrize(("text", "value"), [("linear_1", "linear_1"), ("", None)])
+def test_another_layer_is_named_by_its_id(text: str, value: object) -> None:
+    assert parse(SHARE, text) == value
+    assert SHARE.check(parse(SHARE, text)) is None
 
 
 @pytest.mark.parametrize("value", [(3, 32, 32), [7], 2.5, None])
