@@ -87,6 +87,7 @@ def canvas(
     key: str,
     notes: Notes,
     feed: str | None = None,
+    preview: str | None = None,
     readonly: bool = False,
     palette: bool = True,
     height: int = 620,
@@ -94,7 +95,8 @@ def canvas(
 ) -> None:
     """Mounts the editor for ``doc``; call ``sync`` first, and keep both in one ``st.fragment``.
 
-    ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes.
+    ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes;
+    ``preview`` names the preview whose pictures stand in them (event ``layerloom:preview``, see frontend/src/types.ts).
     ``palette`` is whether the list of layers stands beside the drawing.
     ``on_fix(node, code)`` is called when the user presses the button that cures that problem.
     ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.
@@ -115,6 +117,7 @@ def canvas(
         "lib": _VERSION,
         "notes": {"rev": doc.rev, "seq": doc.seq} | _wire(notes),
         "feed": feed,
+        "preview": preview,
         "readonly": readonly,
         "height": height,
     }

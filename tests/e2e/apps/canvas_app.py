@@ -58,6 +58,7 @@ DRAWINGS = {
                     ("Output", {})),
     "fifty": residual(50),
     "ten": residual(9),
+    "many": residual(200),
 }  # fmt: skip
 
 if "doc" not in st.session_state:
@@ -111,6 +112,7 @@ def editor() -> None:
         key=KEY,
         notes=notes(infer(doc.graph), [advice] if wide else []),
         feed=st.session_state.get("feed") or None,
+        preview=st.query_params.get("preview"),
         readonly=bool(st.session_state.get("readonly")),
         height=int(st.query_params.get("height", "600")),
         on_fix=cure,

@@ -106,7 +106,11 @@ function useLongPress(next: (node: string) => void) {
     if (down.pointerType !== "touch" || !id) return;
     const stop = new AbortController();
     const end = () => { clearTimeout(timer.current); stop.abort(); };
-    timer.current = setTimeout(() => { stop.abort(); next(id); }, LONG_PRESS);
+    timer.current = setTimeout(() => {
+      stop.abort();
+      addEventListener("touchend", (e) => e.preventDefault(), { once: true, passive: false, capture: true }); // no click after it
+      next(id);
+    }, LONG_PRESS);
     const moved = (e: globalThis.PointerEvent) => { if (Math.hypot(e.clientX - down.clientX, e.clientY - down.clientY) > 8) end(); };
     for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, end, { signal: stop.signal });
     addEventListener("pointermove", moved, { signal: stop.signal });

@@ -1,5 +1,5 @@
 // The same network as a list, one layer under the other: for small screens, screen readers and beginners.
-import { useContext, type ReactNode } from "react";
+import { useCallback, useContext, type ReactNode } from "react";
 import { groupColor } from "./colors";
 import { called, type FNode } from "./graph";
 import { Ctx, summary, tone, useDoc } from "./parts";
@@ -24,7 +24,8 @@ export function Stack({ children, next }: { children: ReactNode; next(node: stri
 }
 
 function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(node: string): void }) {
-  const { doc } = useContext(Ctx);
+  const { doc, live } = useContext(Ctx);
+  const slot = useCallback((el: HTMLElement | null) => live.node(n.id, el), [n.id, live]);
   const note = useDoc((s) => s.notes[n.id]), spec = doc.specs.get(n.data.layer);
   const fed = useDoc((s) => s.edges.filter((e) => e.target === n.id).map((e) => e.source).join());
   const sources = fed ? fed.split(",") : [], plain = sources.length === 1 && sources[0] === before?.id;
@@ -33,7 +34,7 @@ function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(no
   const name = called(n), wrong = note?.error ?? note?.warn;
   const act = (on: boolean, fn: () => void) => ({ type: "button" as const, "aria-disabled": !on, onClick: () => { if (on) fn(); } });
   return (
-    <li data-row="" data-id={n.id} className={`row${n.selected ? " sel" : ""}${note?.error ? " bad" : ""}`} style={tone(groupColor(doc.palette, spec?.group))}>
+    <li ref={slot} data-row="" data-id={n.id} className={`row${n.selected ? " sel" : ""}${note?.error ? " bad" : ""}`} style={tone(groupColor(doc.palette, spec?.group))}>
       <button type="button" className="name" aria-pressed={!!n.selected} onClick={() => doc.select([n.id])}>
         <b>{n.data.label || spec?.title || n.data.layer}</b> <span className="id">{n.id}</span>
         <span className="sum">{summary(spec, n.data.params)}</span>
@@ -47,6 +48,7 @@ function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(no
         <button {...act(!!spec?.outputs, () => next(n.id))} aria-label={`Add after ${name}`} title="Add after (A)">+</button>
         <button {...act(true, () => { doc.select([n.id]); doc.deleteSelected(); })} aria-label={`Delete ${name}`} title="Delete">×</button>
       </span>
+      <div className="live" />
       {wrong && <div className="why">{wrong} {note.fix && <button type="button" className="fix" onClick={() => doc.fix(n.id, note.code!)}>Fix: {note.fix}</button>}</div>}
     </li>
   );

@@ -33,7 +33,7 @@ class Editor {
     this.doc.paste = (text, at) => setTriggerValue("paste", { text, at: [at.x, at.y] });
     this.box.style.height = `${data.height}px`;
     flushSync(() => this.doc.receive(data)); // shapes are painted in this very frame
-    this.live.follow(data.feed);
+    this.live.follow(data.feed, data.preview);
     this.box.dataset.rev = String(this.doc.st.rev);
     this.box.dataset.notes = String(data.notes.rev);
   }

@@ -1,60 +1,96 @@
-// Live colours bypass React and Python: the live charts publish them in the page, and they are written straight onto
+// Live colours and preview pictures bypass React and Python: they are published in the page, and written straight onto
 // the DOM, so that 200 nodes at 10 updates a second cost no drawing of the editor.
 import { RAMP, STEPS, TINT } from "./colors";
-import type { Live } from "./types";
+import type { Live, Preview, Seen } from "./types";
 
-const EVENT = "layerloom:live";
 interface Wire { el: SVGElement; source: string; target: string }
+type Latest<T> = Record<string, T> | undefined;
 const step = (c: number) => Math.round(Math.max(0, Math.min(1, c)) * STEPS);
+const PICTURE = /^data:image\/(png|webp|jpeg);base64,/; // a node shows pictures, nothing that a page could run or fetch
 
 export class LiveView {
   private nodes = new Map<string, HTMLElement>();
   private wires = new Map<string, Wire>();
   private feed: string | null = null;
-  private last: Live | null = null;
+  private preview: string | null = null;
+  private last: Record<string, Seen> | null = null;
   private legend: HTMLElement | null = null;
 
-  constructor() { globalThis.addEventListener(EVENT, this.hear); }
-  destroy() { globalThis.removeEventListener(EVENT, this.hear); }
+  constructor() {
+    globalThis.addEventListener("layerloom:live", this.hear);
+    globalThis.addEventListener("layerloom:preview", this.look);
+  }
+  destroy() {
+    globalThis.removeEventListener("layerloom:live", this.hear);
+    globalThis.removeEventListener("layerloom:preview", this.look);
+  }
   private hear = (e: Event) => {
-    const live = (e as CustomEvent<Live>).detail;
-    if (this.feed !== null && live.run === this.feed) this.show(live);
+    const { run, nodes } = (e as CustomEvent<Live>).detail;
+    if (this.feed !== null && run === this.feed) this.show(nodes);
   };
-  /** Shows the run `feed` from now on, starting with its latest values. */
-  follow(feed: string | null) {
-    if (feed === this.feed) return;
+  private look = (e: Event) => {
+    const { feed, nodes } = (e as CustomEvent<Preview>).detail;
+    if (this.preview !== null && feed === this.preview) this.show(nodes);
+  };
+  /** Shows the run `feed`, or else `preview`, from now on, starting with its latest values. */
+  follow(feed: string | null, preview: string | null = null) {
+    if (feed === this.feed && preview === this.preview) return;
     this.feed = feed;
-    const latest = (globalThis as { __layerloomLive?: Record<string, Live> }).__layerloomLive;
-    this.show((feed !== null && latest?.[feed]) || null);
+    this.preview = preview;
+    const page = globalThis as { __layerloomLive?: Latest<Live>; __layerloomPreview?: Latest<Preview> };
+    const live = feed === null ? undefined : page.__layerloomLive?.[feed];
+    this.show((live ?? (preview === null ? undefined : page.__layerloomPreview?.[preview]))?.nodes ?? null);
   }
 
   node(id: string, el: HTMLElement | null) { if (el) { this.nodes.set(id, el); this.paintNode(id); } else this.nodes.delete(id); }
   wire(id: string, wire: Wire | null) { if (wire) { this.wires.set(id, wire); this.paintWire(id); } else this.wires.delete(id); }
-  setLegend(el: HTMLElement | null) { this.legend = el; this.legend?.toggleAttribute("hidden", !this.last); }
+  setLegend(el: HTMLElement | null) { this.legend = el; this.showLegend(); }
 
-  private show(live: Live | null) {
-    this.last = live;
-    this.legend?.toggleAttribute("hidden", !live);
+  private show(seen: Record<string, Seen> | null) {
+    this.last = seen;
+    this.showLegend();
     for (const id of this.nodes.keys()) this.paintNode(id);
     for (const id of this.wires.keys()) this.paintWire(id);
   }
+  private showLegend() {
+    const coloured = Object.values(this.last ?? {}).some((v) => v.c !== null);
+    this.legend?.toggleAttribute("hidden", !coloured);
+  }
   // Plain properties: a custom property is inherited and would restyle every descendant.
   private paintNode(id: string) {
-    const el = this.nodes.get(id)!, v = this.last?.nodes[id], mark = v ? String(step(v.c)) : "";
-    if (el.dataset.live !== mark) {
-      el.dataset.live = mark;
-      el.style.backgroundColor = v ? TINT[step(v.c)] : "";
-      el.style.borderColor = v ? RAMP[step(v.c)] : "";
+    const el = this.nodes.get(id)!, v = this.last?.[id], at = mark(v);
+    if (el.dataset.live !== at) {
+      el.dataset.live = at;
+      el.style.backgroundColor = at && TINT[Number(at)];
+      el.style.borderColor = at && RAMP[Number(at)];
     }
-    const slot = el.querySelector(".live");
-    if (slot && slot.textContent !== (v?.t ?? "")) slot.textContent = v?.t ?? "";
+    const slot = el.querySelector<HTMLElement>(".live");
+    if (slot) paintSlot(slot, v);
   }
   /** A wire takes the colour of the layer it feeds, or else of the one that feeds it. */
   private paintWire(id: string) {
     const { el, source, target } = this.wires.get(id)!;
-    const v = this.last?.nodes[target] ?? this.last?.nodes[source], mark = v ? String(step(v.c)) : "";
-    if (el.dataset.live === mark) return;
-    el.dataset.live = mark;
-    el.querySelector<SVGPathElement>(".react-flow__edge-path")!.style.stroke = v ? RAMP[step(v.c)] : "";
+    const at = mark(this.last?.[target]) || mark(this.last?.[source]);
+    if (el.dataset.live === at) return;
+    el.dataset.live = at;
+    el.querySelector<SVGPathElement>(".react-flow__edge-path")!.style.stroke = at && RAMP[Number(at)];
   }
+}
+
+/** The step on the ramp, "" without a colour. */
+const mark = (v: Seen | undefined) => (typeof v?.c === "number" ? String(step(v.c)) : "");
+
+/** A picture, if there is one, over a line of text. */
+function paintSlot(slot: HTMLElement, v: Seen | undefined) {
+  const source = typeof v?.img === "string" && PICTURE.test(v.img) ? v.img : null;
+  let picture = slot.querySelector("img"), text = slot.querySelector("span");
+  if (source) {
+    if (!picture) { picture = document.createElement("img"); slot.prepend(picture); }
+    if (picture.src !== source) picture.src = source;
+    picture.alt = v!.alt ?? "";
+  } else picture?.remove();
+  if (v?.t) {
+    if (!text) { text = document.createElement("span"); slot.append(text); }
+    if (text.textContent !== v.t) text.textContent = v.t;
+  } else text?.remove();
 }

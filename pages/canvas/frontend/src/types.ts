@@ -48,14 +48,18 @@ export interface Data {
   cmds: Command[];
   notes: Notes;
   feed: string | null;     // id of the run whose live colours are shown
+  preview: string | null;  // name of the preview whose pictures are shown
   readonly: boolean;
   height: number;
 }
 
 export interface State extends Graph { epoch: string; rev: number; ack: number; selected: string[] }
 
-/** The detail of a "layerloom:live" event. `c`: 0 vanishing, 0.5 healthy, 1 exploding. */
-export interface Live { run: string; nodes: Record<string, { c: number; t: string }> }
+/** What is seen of a node: `c` is 0 vanishing, 0.5 healthy, 1 exploding, null not known; `img` is a data URL. */
+export interface Seen { c: number | null; t: string; img?: string | null; alt?: string }
+/** The details of the events "layerloom:live" (a run) and "layerloom:preview" (one pass before training). */
+export interface Live { run: string; nodes: Record<string, Seen> }
+export interface Preview { feed: string; nodes: Record<string, Seen> }
 
 /** The arguments that Streamlit hands to a component's default export. */
 export interface Args<D> {
