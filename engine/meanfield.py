@@ -25,7 +25,7 @@ from builder.spec import Shape
 
 Array = NDArray[np.float64]
 Params = Mapping[str, Any]
-REACH, NODES = 9.0, 4001  # the Gaussian is integrated over ±REACH standard deviations, at NODES points
+REACH, NODES = 9.0, 4000  # the Gaussian is integrated over ±REACH standard deviations; no node on a kink at 0
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 
 
@@ -115,14 +115,14 @@ def moments(activation: str, params: tuple[tuple[str, Any], ...], q: float) -> t
 
     The nodes z = s·sinh(t) stand close together where φ bends, |z| < s = 1/(1 + √q), and reach far into the tails.
     """
-    phi, options = ACTIVATIONS[activation], dict(params)
+    phi, options, q = ACTIVATIONS[activation], dict(params), max(q, 1e-24)  # weights of zero: the limit
     s = 1 / (1 + math.sqrt(q))
     t = np.linspace(-np.arcsinh(REACH / s), np.arcsinh(REACH / s), NODES)
     z = s * np.sinh(t)
     mass = np.exp(-(z**2) / 2) * s * np.cosh(t)
     mass /= mass.sum()
     x = math.sqrt(q) * z
-    h = 1e-6 * (1 + np.abs(x))
+    h = 1e-6 * (min(1.0, math.sqrt(q)) + np.abs(x))
     slope = (phi(x + h, options) - phi(x - h, options)) / (2 * h)
     return float(mass @ phi(x, options) ** 2), float(mass @ slope**2)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.quantities.quantity import thin
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Pixels = NDArray[np.uint8]  # (height, width), places in PALETTE
 COLD, WHITE, HOT, BAR = (0, 114, 178), (245, 245, 245), (213, 94, 0), (96, 125, 150)
 LEVELS, CLEAR, INK = 253, 253, 254  # places 0 to 252 are values, then "nothing here" and the bars of a histogram
@@ -42,7 +42,7 @@ def picture(output: Array, axes: Sequence[str]) -> tuple[str, str]:
     if example.ndim == 2:
         strip = example.T if tuple(axes[:1]) == ("time",) else example
         return url(_heat(_fit(strip, *STRIP))), f"One example ({shape}), time from left to right; {_range(strip)}"
-    values = _finite(thin(output))
+    values = _finite(thin(output)).astype(np.float64)
     if values.size == 0:
         return "", "No value is a finite number."
     zeros = round(100 * float((values == 0).mean()))
@@ -98,8 +98,10 @@ def _histogram(values: Array) -> Pixels:
     Exact zeros, of which a ReLU makes so many that they would flatten all other bars, are told in words only.
     """
     others = values[values != 0]
-    wide = (others if others.size else values).astype(np.float64)
-    counts, _ = np.histogram(wide, bins=BINS)
+    drawn = others if others.size else values
+    counts, _ = np.histogram(
+        drawn / (np.abs(drawn).max() or 1.0), bins=BINS
+    )  # 1e38 alone has no bins of a finite width
     high = np.ceil(BARS_HIGH * counts / counts.max())
     bars = np.where(np.arange(BARS_HIGH, 0, -1)[:, None] <= high[None, :], INK, CLEAR)
     return np.repeat(bars, BAR_WIDTH, axis=1).astype(np.uint8)

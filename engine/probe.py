@@ -7,6 +7,7 @@ probing.py). It has bounded memory, ends when the socket closes, and touches not
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
@@ -91,7 +92,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except Refused as refused:
         return {"problem": refused.diagnostics[0].to_json()}
     except RunFault as fault:
-        return {"problem": Diagnostic("probe/fault", fault.reason, "", fault.node).to_json()}
+        reason = fault.reason.replace("Training stopped at step 1:", "Training would stop at its first step:")
+        return {"problem": Diagnostic("probe/fault", reason, "", fault.node).to_json()}
     except Exception as error:
         return {"problem": unforeseen(error).to_json()}
 
@@ -118,10 +120,9 @@ def _loaded(ref: str, seed: int, csv: str | None) -> Dataset:
 def main(control: int) -> int:
     """The probe process: one answer per request, until the other end closes."""
     limits.confine(limits.NICE + EXTRA_NICE)
-    with socket.socket(fileno=control) as app, app.makefile("rwb") as lines:
-        for line in lines:
-            lines.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
-            lines.flush()
+    with socket.socket(fileno=control) as app, contextlib.suppress(OSError):  # whoever asked may be gone
+        for line in app.makefile("rb"):
+            app.sendall(json.dumps(answer(json.loads(line))).encode() + b"\n")
     return 0
 
 

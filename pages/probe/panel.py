@@ -37,7 +37,6 @@ def probe_panel(doc: Doc | None, graph: Graph, config: TrainConfig, feed: str) -
     st.session_state.probe = on  # a widget's own value is lost with its page
     whole = infer(graph).ok
     ticket = _ask(graph, config, feed) if on and whole else None
-    fetch(feed, ticket, key="probe.fetch")
     if ticket is not None:
         _show(doc, graph, config, default_prober().answer(feed), ticket)
     elif on:
@@ -45,6 +44,7 @@ def probe_panel(doc: Doc | None, graph: Graph, config: TrainConfig, feed: str) -
     else:
         default_prober().forget(feed)
         _forget()
+    fetch(feed, ticket, key="probe.fetch")
 
 
 def _ask(graph: Graph, config: TrainConfig, feed: str) -> int:
