@@ -22,19 +22,25 @@ class Changed:
 
 @dataclass(frozen=True)
 class Diff:
-    """From one drawing to another. ``moved`` counts the layers that only stand elsewhere."""
+    """From one drawing to another.
+
+    ``noted`` are notes as (old text, new text), "" for one that is not there. ``moved`` counts the layers that only
+    stand elsewhere.
+    """
 
     added: tuple[Node, ...] = ()
     removed: tuple[Node, ...] = ()
     changed: tuple[Changed, ...] = ()
     connected: tuple[Edge, ...] = ()
     disconnected: tuple[Edge, ...] = ()
+    noted: tuple[tuple[str, str], ...] = ()
     moved: int = 0
 
     @property
     def same(self) -> bool:
-        """Whether both are the same network, wherever its layers stand."""
-        return not (self.added or self.removed or self.changed or self.connected or self.disconnected)
+        """Whether both are the same, wherever the layers stand."""
+        found = (self.added, self.removed, self.changed, self.connected, self.disconnected, self.noted)
+        return not any(found)
 
     def node_marks(self) -> dict[str, Mark]:
         marks: dict[str, Mark] = {n.id: "added" for n in self.added}
@@ -51,12 +57,15 @@ def diff(old: Graph, new: Graph) -> Diff:
     both = [(old.by_id[n.id], n) for n in new.nodes if n.id in old.by_id]
     changes = [(a, Changed(b, _what(a, b))) for a, b in both]
     before, after = dict.fromkeys(old.edges), dict.fromkeys(new.edges)
+    was, now = ({n.id: n.text for n in graph.notes} for graph in (old, new))
+    texts = [(was.get(id, ""), now.get(id, "")) for id in dict.fromkeys([*was, *now])]
     return Diff(
         added=tuple(n for n in new.nodes if n.id not in old.by_id),
         removed=tuple(n for n in old.nodes if n.id not in new.by_id),
         changed=tuple(c for _, c in changes if c.what),
         connected=tuple(e for e in after if e not in before),
         disconnected=tuple(e for e in before if e not in after),
+        noted=tuple(pair for pair in texts if pair[0] != pair[1]),
         moved=sum(a.position != c.node.position and not c.what for a, c in changes),
     )
 
@@ -70,7 +79,7 @@ def merged(old: Graph, new: Graph) -> Graph:
         while any(abs(x - n.position[0]) < ROOM[0] and abs(y - n.position[1]) < ROOM[1] for n in nodes):
             y += ROOM[1]
         nodes.append(replace(gone, position=(x, y)))
-    return Graph(tuple(nodes), (*new.edges, *found.disconnected))
+    return Graph(tuple(nodes), (*new.edges, *found.disconnected), new.notes)
 
 
 def _what(old: Node, new: Node) -> tuple[tuple[str, Any, Any], ...]:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from builder.catalog import BY_TYPE, GROUPS
 from builder.diff import Mark
-from builder.graph import Edge, Graph, Node
+from builder.graph import Edge, Graph, Node, Note
 from builder.infer import Inference
 from builder.spec import LayerSpec
 from builder.wires import Point, Wire, course
@@ -25,6 +25,7 @@ PORT = 34.0  # px below the top: where the wires of a layer that has one input c
 # Okabe & Ito 2008, in the order of the groups, as on the canvas.
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#7f7f7f", "#882255", "#5b4bb5")
 FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")  # of a summary
+PAD = "#e0b000"  # of a note
 SIGNS: dict[Mark, str] = {"added": "+ added", "removed": "− removed", "changed": "~ changed"}
 
 
@@ -79,9 +80,10 @@ def svg(
     wires = {
         e: _wire(graph, boxes, e, down) for e in dict.fromkeys(graph.edges) if {e.source, e.target} <= boxes.keys()
     }
-    x0, y0, x1, y1 = _frame(boxes.values(), wires.values())
+    x0, y0, x1, y1 = _frame(boxes.values(), wires.values(), graph.notes)
     body = [
         f'<rect x="{x0:g}" y="{y0:g}" width="{x1 - x0:g}" height="{y1 - y0:g}" fill="{look.paper}"/>',
+        *(_note(n, look) for n in graph.notes),
         *(_edge(e, w, boxes[e.source].shape, look, (edges or {}).get(e)) for e, w in wires.items()),
         *(_node(b, look, (nodes or {}).get(b.node.id)) for b in boxes.values()),
     ]
@@ -139,10 +141,11 @@ def _wire(graph: Graph, boxes: Mapping[str, Box], edge: Edge, down: bool) -> Wir
     return course((sx + source.width, sy + PORT), (tx, y), down)
 
 
-def _frame(boxes: Iterable[Box], wires: Iterable[Wire]) -> tuple[float, float, float, float]:
+def _frame(boxes: Iterable[Box], wires: Iterable[Wire], notes: Iterable[Note]) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of everything, with a margin; a badge stands 12 px above its layer."""
     corners = [p for b in boxes for p in ((b.at[0], b.at[1] - 12), (b.at[0] + b.width, b.at[1] + b.height))]
     corners += [p for w in wires for p in w.points]
+    corners += [p for n in notes for p in (n.position, (n.position[0] + n.size[0], n.position[1] + n.size[1]))]
     xs, ys = ([p[axis] for p in corners] or [0.0, 200.0] for axis in (0, 1))
     return min(xs) - MARGIN, min(ys) - MARGIN, max(xs) + MARGIN, max(ys) + MARGIN
 
@@ -191,6 +194,33 @@ def _edge(edge: Edge, wire: Wire, label: str, look: Look, mark: Mark | None) -> 
             text(x, y + 3.5, label, look.dim, 10, "middle"),
         ]
     return f"<g data-edge={name}{said}>{''.join(parts)}</g>"
+
+
+def _note(note: Note, look: Look) -> str:
+    """A sheet with as many lines of the text as fit."""
+    (x, y), (w, h) = note.position, (max(1.0, side) for side in note.size)
+    sheet = (
+        f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="6" fill="{mix(PAD, look.paper, 0.22)}" '
+        f'stroke="{mix(PAD, look.paper, 0.6)}"/>'
+    )
+    lines = wrap(note.text, w - 20, 12)[: max(1, int((h - 12) / 16))]
+    words = (text(x + 10, y + 20 + 16 * i, line, look.ink, 12) for i, line in enumerate(lines))
+    return f"<g data-note={quoteattr(note.id)}>{sheet}{''.join(words)}</g>"
+
+
+def wrap(words: str, room: float, size: float) -> list[str]:
+    """``words`` in lines of at most ``room`` px, broken between words; a word that is longer is cut."""
+    lines = []
+    for paragraph in words.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}".strip()
+            if line and wide(longer, size) > room:
+                lines.append(line)
+                longer = word
+            line = cut(longer, room, size)
+        lines.append(line)
+    return lines
 
 
 def text(

@@ -42,6 +42,7 @@ def editor() -> None:
             palette=not hidden("palette"),
             on_fix=lambda node, code: fix(doc, inference, node, code),
         )
+    session.save()  # before anything that could fail
     with bar:
         toolbar(doc)
     with messages:
@@ -55,7 +56,6 @@ def editor() -> None:
             probe_panel(curable, doc.graph, settings.chosen(doc.graph), session.net_id())
     if not hidden("source"):
         code(inference, doc)
-    session.save()
 
 
 def summary(_doc: Doc, inference: Inference) -> None:
@@ -117,7 +117,9 @@ def replacing(doc: Doc) -> None:
 
 
 def refusals() -> None:
-    """Why the file that was opened last is not the drawing now."""
+    """Why the file that was opened last is not the drawing now, and what the disk refused."""
+    for problem in session.told():
+        tell(problem)
     if refused := st.session_state.pop("open.problem", None):
         for problem in refused.diagnostics[:5]:
             tell(problem)

@@ -103,6 +103,7 @@ def rows(found: Diff, old: Graph, new: Graph) -> list[dict[str, str]]:
     ]
     lines += [("connected", _wire(new, e), _port(e)) for e in found.connected]
     lines += [("disconnected", _wire(old, e), _port(e)) for e in found.disconnected]
+    lines += [("note", "on the canvas", f"{_value(before)} → {_value(after)}") for before, after in found.noted]
     if found.moved:
         lines.append(("moved", f"{found.moved} layers", "only stand elsewhere"))
     return [{"What": what, "Where": escape(where), "Detail": escape(detail)} for what, where, detail in lines]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builder import templates
 from builder.diff import diff, merged
-from builder.graph import Edge, Graph, Node
+from builder.graph import Edge, Graph, Node, Note
 
 LENET = templates.load("lenet5")
 CHAIN = Graph(
@@ -62,6 +62,14 @@ def test_a_moved_layer_is_counted_and_is_no_difference() -> None:
     found = diff(CHAIN, CHAIN.move("linear_1", (500.0, 10.0)))
     assert found.same
     assert found.moved == 1
+
+
+def test_notes_that_differ_are_told_with_both_texts() -> None:
+    old = replace(CHAIN, notes=(Note("note_1", "gone"), Note("note_2", "stays"), Note("note_3", "before")))
+    new = replace(CHAIN, notes=(Note("note_2", "stays", (9.0, 9.0)), Note("note_3", "after"), Note("note_4", "new")))
+    assert diff(old, new).noted == (("gone", ""), ("before", "after"), ("", "new"))
+    assert not diff(old, new).same
+    assert merged(old, new).notes == new.notes
 
 
 def test_a_wire_to_another_input_is_one_less_and_one_more() -> None:

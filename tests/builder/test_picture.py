@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from builder import templates
 from builder.catalog import CATALOG, GROUPS
 from builder.diff import diff, merged
-from builder.graph import Edge, Graph, Node
+from builder.graph import Edge, Graph, Node, Note
 from builder.infer import infer
-from builder.picture import COLORS, DARK, LIGHT, SIGNS, Look, cut, mix, svg, wide
+from builder.picture import COLORS, DARK, LIGHT, SIGNS, Look, cut, mix, svg, wide, wrap
 from builder.wires import course, rounded
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -106,6 +106,22 @@ def test_any_drawing_gives_well_formed_xml(
     )
     root = drawn(Graph(nodes, tuple(Edge(f"n{a}", f"n{b}", port) for a, b, port in pairs)))
     assert len(names(root, "data-node")) == len(nodes)
+
+
+def test_a_note_is_in_the_picture_line_by_line_and_within_the_frame() -> None:
+    note = Note("note_1", "Watch <this>\nlong line " + "word " * 40, (2000.0, -300.0), (200.0, 90.0))
+    root = drawn(replace(CHAIN, notes=(note,)))
+    assert names(root, "data-note") == ["note_1"]
+    assert "Watch <this>" in texts(root)
+    x0, y0, w, h = map(float, str(root.get("viewBox")).split())
+    assert x0 <= 2000 <= 2200 <= x0 + w
+    assert y0 <= -300 <= -210 <= y0 + h
+
+
+def test_text_is_broken_between_words_and_never_wider_than_its_room() -> None:
+    lines = wrap("one two three four\n\nfive " + "x" * 80, 60, 12)
+    assert [line for line in lines if not line.endswith("…")] == ["one two", "three four", "", "five"]
+    assert all(wide(line, 12) <= 60 for line in lines)
 
 
 def test_an_empty_drawing_is_an_empty_sheet() -> None:

@@ -1,0 +1,209 @@
+"""In a real browser: two tabs on one network, links with hidden controls, pictures, and what a reload finds."""
+
+from __future__ import annotations
+
+import base64
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from builder import templates
+from builder.graph import Graph, Node
+from engine.config import DataRef, TrainConfig
+from engine.share import MAX_LINK, Shared, encode
+
+LENET = templates.load("lenet5")
+SHARED = Shared(LENET, TrainConfig(DataRef("digits"), optimizer="sgd", steps=77, seed=5, knobs={"l2": 0.125}))
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """The heartbeat of a tab that looks on takes seconds, and more on a busy machine."""
+    expect.set_options(timeout=40_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def other(browser: Browser) -> Iterator[Page]:
+    """A second tab, of another visitor as the server sees it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(40_000)
+    yield page
+    page.close()
+
+
+def layers(page: Page, count: int) -> None:
+    expect(page.locator(".react-flow__node")).to_have_count(count)
+
+
+def pick(page: Page, template: str, count: int) -> None:
+    page.get_by_role("button", name="Templates").click()
+    page.get_by_role("button", name=template, exact=True).click()
+    layers(page, count)
+    page.wait_for_url("**net=**")
+
+
+def in_use(page: Page) -> None:
+    expect(page.get_by_role("button", name="Templates")).to_be_visible()
+    expect(page.get_by_text("cannot be changed")).to_have_count(0)
+
+
+def looks_on(page: Page, words: str) -> None:
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_role("button", name="Templates")).to_have_count(0)
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)  # of the canvas: it is read-only
+
+
+def test_two_tabs_hand_the_lead_to_and_fro_and_see_what_the_other_drew(page: Page, other: Page, address: str) -> None:
+    page.goto(address)
+    pick(page, "LeNet-5", len(LENET.nodes))
+    other.goto(page.url)
+    looks_on(other, "being edited in another tab (Chrome on Linux, since")
+    layers(other, len(LENET.nodes))
+
+    pick(page, "Logistic regression", 3)
+    layers(other, 3)  # without a touch
+
+    other.get_by_role("button", name="Edit here instead").click()
+    in_use(other)
+    looks_on(page, "took over this network")
+    pick(other, "LeNet-5", len(LENET.nodes))
+    layers(page, len(LENET.nodes))
+
+    page.get_by_role("button", name="Take it back").click()
+    in_use(page)
+    looks_on(other, "took over this network")
+
+
+def test_a_reload_does_not_lock_a_tab_out_and_a_closed_tab_frees_the_network(
+    page: Page, other: Page, address: str
+) -> None:
+    page.goto(address)
+    pick(page, "LeNet-5", len(LENET.nodes))
+    page.reload()
+    in_use(page)
+    layers(page, len(LENET.nodes))
+    other.goto(page.url)
+    looks_on(other, "being edited in another tab")
+    page.goto("about:blank")
+    in_use(other)
+
+
+@pytest.mark.parametrize("at", ["Train", "Runs"])
+def test_a_reload_anywhere_finds_the_drawing_and_its_settings_again(page: Page, address: str, at: str) -> None:
+    page.goto(f"{address}/?share={encode(SHARED)}")
+    layers(page, len(LENET.nodes))
+    page.get_by_role("link", name=at).click()
+    expect(
+        page.get_by_role("button", name="Train", exact=True)
+        if at == "Train"
+        else page.get_by_role("heading", name="Runs")
+    ).to_be_visible()
+    page.wait_for_url("**net=**")
+    page.reload()
+    page.get_by_role("link", name="Design").click()
+    layers(page, len(LENET.nodes))
+    page.get_by_role("link", name="Train").click()
+    expect(page.get_by_role("spinbutton", name="Steps")).to_have_value("77")
+
+
+def test_a_link_rebuilds_everything_and_hides_what_it_says(page: Page, address: str) -> None:
+    page.goto(f"{address}/?share={encode(SHARED)}&hide=templates,palette,source,optimizer,l1,runs")
+    layers(page, len(LENET.nodes))
+    assert "share=" not in page.url
+    for name in ("Templates", "Add ReLU"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    expect(page.get_by_placeholder("Search layers")).to_be_hidden()
+    expect(page.get_by_text("PyTorch source")).to_have_count(0)
+    expect(page.get_by_role("link", name="Runs")).to_have_count(0)
+    page.get_by_role("link", name="Train").click()
+    expect(page.get_by_role("spinbutton", name="Steps")).to_have_value("77")
+    expect(page.get_by_role("combobox", name="Optimizer")).to_have_count(0)
+    expect(page.get_by_role("spinbutton", name="L2 penalty")).to_have_value("0.125")
+    expect(page.get_by_role("spinbutton", name="L1 penalty")).to_have_count(0)
+    page.wait_for_url("**hide=**")
+    page.reload()
+    expect(page.get_by_role("spinbutton", name="Steps")).to_have_value("77")
+    expect(page.get_by_role("combobox", name="Optimizer")).to_have_count(0)
+
+
+def test_the_dialog_makes_a_link_that_another_visitor_can_open(page: Page, other: Page, address: str) -> None:
+    page.goto(f"{address}/?share={encode(SHARED)}")
+    layers(page, len(LENET.nodes))
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("combobox", name="Hide for the class").click()
+    page.get_by_role("option", name="Templates").click()
+    code = page.get_by_role("dialog").locator("code")
+    expect(code).to_contain_text("&hide=templates")
+    link = code.inner_text().replace("\n", "")
+    assert link.startswith(f"{address}/?share=")
+    other.goto(link)
+    layers(other, len(LENET.nodes))
+    expect(other.get_by_role("button", name="Templates")).to_have_count(0)
+
+
+def test_a_link_as_long_as_they_are_made_opens(page: Page, address: str) -> None:
+    graph, link = LENET, ""
+    for i in range(400):
+        label = base64.b85encode(bytes([i * 37 % 256, i * 101 % 256, i * 151 % 256] * 6)).decode()
+        graph = Graph((*graph.nodes, Node(f"relu_{i + 10}", "ReLU", label=label)), graph.edges)
+        longer = encode(Shared(graph, SHARED.config))
+        if len(longer) > MAX_LINK:
+            break
+        link = longer
+    assert len(link) > 0.98 * MAX_LINK
+    page.goto(f"{address}/?share={link}")
+    expect(page.get_by_role("button", name="Share")).to_be_visible()
+    expect(page.get_by_text("Several layers").or_(page.get_by_text("61,706")).first).to_be_visible()
+    page.wait_for_url("**net=**")
+
+
+def test_a_damaged_link_says_so_and_the_app_goes_on(page: Page, address: str) -> None:
+    page.goto(f"{address}/?share={encode(SHARED)[:-30]}")
+    expect(page.get_by_text("The link is damaged")).to_be_visible()
+    layers(page, len(templates.load("spiral_mlp").nodes))
+
+
+def test_the_picture_comes_as_svg_and_as_sharp_png(page: Page, address: str, tmp_path: Path) -> None:
+    page.goto(f"{address}/?share={encode(SHARED)}")
+    layers(page, len(LENET.nodes))
+    page.get_by_role("button", name="Picture").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download SVG").click()
+    download.value.save_as(tmp_path / "network.svg")
+    root = ET.fromstring((tmp_path / "network.svg").read_text())
+    assert len([g for g in root.iter() if g.get("data-node")]) == len(LENET.nodes)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    assert download.value.suggested_filename == "network.png"
+    download.value.save_as(tmp_path / "network.png")
+    image = Image.open(tmp_path / "network.png")
+    assert image.size == tuple(round(3 * float(str(root.get(side)))) for side in ("width", "height"))
+    colors = image.convert("RGB").getcolors(maxcolors=1 << 20) or []
+    assert len(colors) > 50  # not an empty sheet
+    assert max(colors)[1] == (255, 255, 255)
+
+
+def test_a_comparison_is_shown_as_a_picture_and_in_words(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="Versions").click()
+    page.get_by_role("textbox", name="Keep the drawing as").fill("first draft")
+    page.get_by_role("button", name="Keep this version").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Both are the same network.")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    pick(page, "LeNet-5", len(LENET.nodes))
+    page.get_by_role("button", name="Versions").click()
+    expect(dialog.get_by_role("cell", name="out_features: 16 → 120")).to_be_visible()
+    picture = dialog.locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 500
+    page.get_by_role("button", name="Open this version").click()
+    layers(page, len(templates.load("spiral_mlp").nodes))
+    page.get_by_role("button", name="Bring back the last network").click()
+    layers(page, len(LENET.nodes))
