@@ -186,21 +186,37 @@ class LocalExecutor:
             self._known[waiting.run.id] = waiting.run
             self._unwritten.pop(waiting.run.id, None)
             self._waiting.append(waiting)
-            self._fill()
+            if refused := self._fill().get(waiting.run.id):
+                raise refused
 
-    def _fill(self) -> None:
-        """Serves who waits while slots are free, and tells the others their place."""
+    def _fill(self) -> dict[str, Refused]:
+        """Serves who waits while slots are free, and tells the others their place.
+
+        A run whose folder cannot be written is given up; these are returned by id with the reason. One user's full
+        disk must not hold up another's run.
+        """
+        refused: dict[str, Refused] = {}
         holders = [live.run.meta.owner for live in self._live.values() if live.slot]
         order = fair_order(self._waiting, holders)
-        free = max(0, self.slots - len(holders))
-        for waiting in order[:free]:
+        free = self.slots - len(holders)
+        while order and free > 0:
+            waiting = order.pop(0)
             self._waiting.remove(waiting)
-            self._begin(waiting)
-        places = {w.run.id: place for place, w in enumerate(order[free:], 1)}
+            try:
+                self._begin(waiting)
+                free -= 1
+            except Refused as reason:
+                self._unwritten[waiting.run.id] = Status("failed", reason=reason.diagnostics[0].text)
+                refused[waiting.run.id] = reason
+        self._tell_places({w.run.id: place for place, w in enumerate(order, 1)})
+        return refused
+
+    def _tell_places(self, places: dict[str, int]) -> None:
         moved = [w.run for w in self._waiting if self._places.get(w.run.id) != places[w.run.id]]
         self._places = places
         for run in moved:
-            run.say("queued", "All slots are taken; this run starts by itself.", queue=places[run.id])
+            with contextlib.suppress(Refused):  # status() knows the place too
+                run.say("queued", "All slots are taken; this run starts by itself.", queue=places[run.id])
 
     def _begin(self, waiting: Waiting) -> None:
         key = self._key(waiting.run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -78,7 +79,10 @@ class RunnerLink:
         try:
             with self._socket.makefile("rb") as lines:
                 for line in lines:
-                    self._heard(json.loads(line))
+                    try:
+                        self._heard(json.loads(line))
+                    except Exception:  # whatever is wrong with one run, the ends of the others must be heard
+                        logging.getLogger("layerloom").exception("A report of the runner could not be dealt with")
         except OSError:
             pass  # a broken socket is a closed one
         self._process.wait()

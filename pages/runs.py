@@ -6,9 +6,11 @@ import time
 
 import streamlit as st
 
+from builder.diagnostic import Refused
+from engine.data import BY_NAME
 from engine.home import home
 from engine.store import RunSummary, restore, runs, trash
-from pages.forms import escape
+from pages.forms import escape, tell
 
 ICONS = {
     "running": ":material/play_circle:",
@@ -20,20 +22,28 @@ ICONS = {
     "interrupted": ":material/sync_problem:",
     "starting": ":material/hourglass_top:",
 }
-SHOWN = 50
+SHOWN = 50  # at first; a button shows as many again
+METRICS = {"classification": "accuracy", "regression": "R²"}
 
 
 @st.fragment(run_every=2.0)
 def listing() -> None:
     found = runs(home())
+    if problem := st.session_state.pop("runs.problem", None):
+        tell(problem)
     if last := st.session_state.get("trashed"):
         st.button("Undo delete", icon=":material/undo:", on_click=bring_back, args=(last,))
     if not found:
         st.info("No runs yet. Draw a network on the Design page, then press Train.", icon=":material/info:")
-    for run in found[:SHOWN]:
+    shown = st.session_state.setdefault("runs.shown", SHOWN)
+    for run in found[:shown]:
         row(run)
-    if len(found) > SHOWN:
-        st.caption(f"{len(found) - SHOWN} older runs are kept on disk and not shown.")
+    if len(found) > shown:
+        st.button(f"Show older runs ({len(found) - shown})", on_click=show_more)
+
+
+def show_more() -> None:
+    st.session_state["runs.shown"] += SHOWN
 
 
 def row(run: RunSummary) -> None:
@@ -58,19 +68,28 @@ def row(run: RunSummary) -> None:
 def figures(run: RunSummary) -> str:
     point = run.point or {}
     loss, metric = point.get("val_loss"), point.get("val_metric")
-    return (
-        "" if loss is None else f" · validation loss {loss:.4g}" + ("" if metric is None else f", score {metric:.3g}")
+    if loss is None:
+        return ""
+    task = BY_NAME[run.dataset].task if run.dataset in BY_NAME else None
+    return f" · validation loss {loss:.4g}" + (
+        "" if metric is None else f", {METRICS.get(task or '', 'score')} {metric:.3g}"
     )
 
 
 def put_away(run_id: str) -> None:
-    trash(home(), run_id)
-    st.session_state.trashed = run_id
+    try:
+        trash(home(), run_id)
+        st.session_state.trashed = run_id
+    except Refused as refused:  # somebody else was quicker
+        st.session_state["runs.problem"] = refused.diagnostics[0]
 
 
 def bring_back(run_id: str) -> None:
-    restore(home(), run_id)
     st.session_state.pop("trashed", None)
+    try:
+        restore(home(), run_id)
+    except Refused as refused:
+        st.session_state["runs.problem"] = refused.diagnostics[0]
 
 
 st.title("Runs", anchor=False)

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from builder.diagnostic import Refused
+from builder.diagnostic import Diagnostic, Refused
 from engine.config import DataRef, TrainConfig
-from engine.executor import LocalExecutor, default_slots
+from engine.executor import LocalExecutor, Status, default_slots
 from engine.queue import Waiting, fair_order
 from engine.store import RunFolder, alive, trash
 from tests.engine.running import all_of, make, mlp, state, states, trained, wait
@@ -98,6 +98,26 @@ def test_runs_beyond_the_slots_wait_with_their_place_and_start_by_themselves(exe
     assert states(third) == ["queued", "starting", "running", "finished"]
     assert states(fourth)[:3] == ["queued", "queued", "starting"]
     ended(executor, second)
+
+
+def test_a_waiting_run_whose_folder_cannot_be_written_holds_nobody_up(executor, monkeypatch):
+    going = [begin(executor, owner="a") for _ in range(executor.slots)]
+    wait(lambda: all(trained(run) for run in going))
+    broken, behind = begin(executor, owner="b"), begin(executor, owner="c")
+    full = Refused(Diagnostic("run/disk-full", "The disk is full.", "Free some space."))
+
+    def say(run, *args, **more):
+        if run.id == broken.id:
+            raise full
+        return real(run, *args, **more)
+
+    real = RunFolder.say
+    monkeypatch.setattr(RunFolder, "say", say)
+    ended(executor, going[0])
+    ended(executor, *going[1:])
+    wait(lambda: trained(behind))
+    assert executor.status(broken.id) == Status("failed", reason=full.diagnostics[0].text)
+    ended(executor, behind)
 
 
 def test_a_waiting_run_can_be_stopped_and_those_behind_it_move_up(executor):

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from builder import document, templates
 from engine.config import DataRef, TrainConfig
 from engine.events import Event, State
-from engine.store import RunFolder
+from engine.store import RunFolder, trash
 
 PAGES = Path(__file__).parents[2] / "pages"
 POINT = {"train_loss": 0.5, "val_loss": 0.6, "batch_loss": 0.5, "train_metric": 0.9, "val_metric": 0.8, "gap": 0.1,
@@ -150,3 +150,19 @@ def test_a_deleted_run_comes_back(workspace: Path) -> None:
     assert run.id not in said(test)
     button(test, "Undo delete").click().run()
     assert run.id in said(test)
+
+
+def test_a_run_that_somebody_else_deleted_is_told_as_such(workspace: Path) -> None:
+    run = a_run(workspace, "finished")
+    test = opened("runs")
+    trash(workspace, run.id)
+    button(test, "Delete").click().run()
+    assert not test.exception
+    assert "no run with this id" in said(test)
+
+
+def test_every_run_can_be_reached_however_many_there_are(workspace: Path) -> None:
+    ids = [a_run(workspace, "finished").id for _ in range(53)]
+    test = opened("runs")
+    button(test, "Show older runs (3)").click().run()
+    assert all(run_id in said(test) for run_id in ids)
