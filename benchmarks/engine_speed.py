@@ -1,8 +1,9 @@
-"""The engine with everything watched against the plain loop of the tutorials, in training steps per CPU-second.
+"""The engine's lanes with everything watched against the plain loop of the tutorials, in steps per CPU-second.
 
-Both train the same network from the same weights on the same data in this process, in turns, on one thread; a
-ratio is formed within each round, so that other load on the machine meets both alike. Usage:
-`python -m benchmarks.engine_speed [ROUNDS] [STEPS per round]`.
+All train the same network from the same weights on the same data in this process, in turns, on one thread; a
+ratio is formed within each round, so that other load on the machine meets all alike. Before the clock starts each
+trains the same number of steps, after which the losses are compared. Usage:
+`python -m benchmarks.engine_speed [ROUNDS] [CPU-SECONDS per turn]`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from builder.graph import Edge, Graph, Node
 from engine.config import DataRef, TrainConfig
 from engine.data import Dataset, load
+from engine.lanes.lane import Wanted
 from engine.loop import Training
+from engine.worker import STRIDE_SECONDS
 
-Step = Callable[[], Any]
+Train = Callable[[], int]  # trains a little and gives the number of steps done
 
 
 def chain(*layers: tuple[str, dict[str, Any]]) -> Graph:
@@ -37,7 +40,8 @@ def chain(*layers: tuple[str, dict[str, Any]]) -> Graph:
 
 
 def dense(activation: str, *sizes: int) -> Graph:
-    hidden = [layer for n in sizes[1:-1] for layer in (("Linear", {"out_features": n}), (activation, {}))]
+    init = {"init": "kaiming_normal"} if activation == "ReLU" else {}  # without it 20 layers do not learn
+    hidden = [layer for n in sizes[1:-1] for layer in (("Linear", {"out_features": n, **init}), (activation, {}))]
     return chain(("Input", {"shape": (sizes[0],)}), *hidden, ("Linear", {"out_features": sizes[-1]}), ("Output", {}))
 
 
@@ -56,7 +60,13 @@ WORKLOADS = {
         flat(load(DataRef("digits"))),
         {"optimizer": "adam", "knobs": {"lr": 0.001, "batch_size": 32}},
     ),
+    "digits 20 layers of 64, ReLU, batch 32, Adam 0.0005": (
+        dense("ReLU", *[64] * 21, 10),
+        flat(load(DataRef("digits"))),
+        {"optimizer": "adam", "knobs": {"lr": 0.0005, "batch_size": 32}},
+    ),
 }
+PARITY = 1000  # steps after which the losses are compared
 
 
 def plain(model: nn.Module, data: Dataset, settings: dict[str, Any]) -> Iterator[float]:
@@ -87,11 +97,33 @@ def sequential(training: Training) -> nn.Sequential:
     return model
 
 
-def cpu_seconds(step: Step, steps: int) -> float:
-    began = time.process_time()
-    for _ in range(steps):
-        step()
-    return time.process_time() - began
+def tutorial(model: nn.Module, data: Dataset, settings: dict[str, Any]) -> Train:
+    batches = plain(model, data, settings)
+
+    def train() -> int:
+        next(batches)
+        return 1
+
+    return train
+
+
+def engine(training: Training, events: list[str]) -> Train:
+    run = training.run()
+
+    def train() -> int:
+        before = training.step
+        events.extend(e.kind for e in next(run))
+        return training.step - before
+
+    return train
+
+
+def rate(train: Train, seconds: float) -> float:
+    """Steps per CPU-second."""
+    began, steps = time.process_time(), 0
+    while (used := time.process_time() - began) < seconds:
+        steps += train()
+    return steps / used
 
 
 def loss_on_all(model: nn.Module, data: Dataset) -> float:
@@ -103,41 +135,46 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} [{min(values):.2f}..{max(values):.2f}]"
 
 
-def compare(name: str, rounds: int, steps: int) -> None:
+def compare(name: str, rounds: int, seconds: float) -> None:
     graph, data, settings = WORKLOADS[name]
-    config = TrainConfig(data=DataRef(data.name), steps=10**7, **settings)
-    watched, unwatched = Training(graph, config, data), Training(graph, config, data, watch=False)
-    model = sequential(watched)
-    events: list[str] = []
-    tutorial, blind, run = plain(model, data, settings), unwatched.run(), watched.run()
-    turns: dict[str, Step] = {
-        "plain": lambda: next(tutorial),
-        "watched": lambda: events.extend(e.kind for e in next(run)),
-        "unwatched": lambda: next(blind),
+    config = TrainConfig(data=DataRef(data.name), steps=10**9, **settings)
+    lanes: dict[str, tuple[Wanted, bool]] = {
+        "eager": ("eager", True),
+        "native": ("native", True),
+        "native, unwatched": ("native", False),
     }
-    for step in turns.values():
-        cpu_seconds(step, 50)
-    times: dict[str, list[float]] = {key: [] for key in turns}
+    trainings = {key: Training(graph, config, data, lane=lane, watch=watch) for key, (lane, watch) in lanes.items()}
+    model = sequential(trainings["eager"])
+    models = {"plain": model} | {key: training.model for key, training in trainings.items()}
+    events: dict[str, list[str]] = {key: [] for key in lanes}
+    turns = {"plain": tutorial(model, data, settings)}
+    turns |= {key: engine(training, events[key]) for key, training in trainings.items()}
+    for train in turns.values():
+        for _ in range(PARITY):  # the engine trains one batch per call until it is given a stride
+            train()
+    losses = ", ".join(f"{key} {loss_on_all(m, data):.3g}" for key, m in models.items())
+    for training in trainings.values():
+        training.stride.seconds = STRIDE_SECONDS
+    seen = {key: (len(events[key]), training.seconds) for key, training in trainings.items()}
+    rates: dict[str, list[float]] = {key: [] for key in turns}
     for _ in range(rounds):
-        for key, step in turns.items():
-            times[key].append(cpu_seconds(step, steps))
+        for key, train in turns.items():
+            rates[key].append(rate(train, seconds))
     print(name)
-    print(f"  plain     {steps / statistics.median(times['plain']):8.0f} steps/CPU-s")
-    for key in ("watched", "unwatched"):
-        ratios = [p / t for p, t in zip(times["plain"], times[key], strict=True)]
-        print(f"  {key:9} {steps / statistics.median(times[key]):8.0f} steps/CPU-s, ratio to plain {spread(ratios)}")
-    counts = {kind: events.count(kind) for kind in dict.fromkeys(events)}
-    print(f"  events in {watched.seconds:.1f} s of watched training: {counts}")
-    losses = {"plain": model, "watched": watched.model, "unwatched": unwatched.model}
-    print(
-        f"  loss after {watched.step} steps: {', '.join(f'{k} {loss_on_all(m, data):.3g}' for k, m in losses.items())}"
-    )
+    for key, found in rates.items():
+        ratios = [mine / theirs for mine, theirs in zip(found, rates["plain"], strict=True)]
+        print(f"  {key:18} {statistics.median(found):8.0f} steps/CPU-s, ratio to plain {spread(ratios)}")
+    for key, training in trainings.items():
+        new, took = events[key][seen[key][0] :], training.seconds - seen[key][1]
+        per_second = {kind: round(new.count(kind) / took, 1) for kind in dict.fromkeys(new)}
+        print(f"  {key}: events per second of training {per_second}")
+    print(f"  loss on the training data after {PARITY} steps: {losses}")
 
 
-def main(rounds: int = 9, steps: int = 1000) -> None:
+def main(rounds: int = 9, seconds: float = 1.0) -> None:
     for name in WORKLOADS:
-        compare(name, rounds, steps)
+        compare(name, rounds, seconds)
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main(*(kind(argument) for kind, argument in zip((int, float), sys.argv[1:], strict=False)))

@@ -26,6 +26,7 @@ from engine.config import DataRef, TrainConfig
 from engine.control import Command, Inbox
 from engine.events import OVER, Event, State
 from engine.faults import RunFault, is_out_of_memory
+from engine.lanes.lane import Wanted
 from engine.limits import settle
 from engine.log import Log, told
 from engine.loop import Training
@@ -35,6 +36,8 @@ FLUSH_SECONDS = 0.03  # facts are written together, at most this late
 CHECKPOINT_SECONDS = 10.0
 STRIDE_SECONDS = 0.02  # a call to a lane that can train several batches takes about that long; commands wait for it
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
+
+LANES: tuple[Wanted, ...] = ("eager", "auto")
 
 Listener = Callable[[Sequence[Event]], None]
 
@@ -218,6 +221,7 @@ def main(path: str, control: int, resume: bool) -> int:
 def rehearse() -> None:
     """A few batches of a small network in memory, so that processes forked afterwards find everything warm.
 
+    Where the fast kernel is not compiled yet, its compilation begins here, beside everything else.
     Not where torch could reach an accelerator: its state would not survive the fork, and importing has to do there.
     """
     if torch.accelerator.current_accelerator(check_available=False) is not None:
@@ -232,11 +236,12 @@ def rehearse() -> None:
     )
     edges = tuple(Edge(a.id, b.id) for a, b in pairwise(nodes))
     config = TrainConfig(DataRef("circle"), steps=5)
-    training = Training(Graph(nodes, edges), config, data.load(config.data), lane="auto")
-    training.started()
-    for _ in training.run():
-        pass
-    training.checkpoint()
+    for lane in LANES:
+        training = Training(Graph(nodes, edges), config, data.load(config.data), lane=lane)
+        training.started()
+        for _ in training.run():
+            pass
+        training.checkpoint()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ CASES = {"mlp with dropout": (MLP, "spiral"), "cnn with batch norm": (CNN, "digi
 
 def make(graph: Graph = MLP, data: str | Dataset = "spiral", *, every: int = 1000, **settings: Any) -> Training:
     """A training that looks at everything in every ``every``-th step. Knobs are given as ``knobs={…}``."""
-    own = {k: settings.pop(k) for k in ("watch", "resume") if k in settings}
+    own = {k: settings.pop(k) for k in ("watch", "resume", "lane") if k in settings}
     loaded = load(DataRef(data)) if isinstance(data, str) else data
     config = TrainConfig(DataRef(loaded.name), **{"steps": 1000, "seed": 3, **settings})
     return Training(graph, config, loaded, pace=EveryN(every), **own)

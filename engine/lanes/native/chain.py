@@ -37,8 +37,8 @@ class Layer(Structure):
 
 @dataclass(frozen=True)
 class Chain:
-    """``layers[k]`` runs the k-th of ``steps``; ``places`` says of every node that runs whose output it passes on:
-    0 for the input, k + 1 for the k-th layer."""
+    """``places`` says of every node where its output stands: 0 is the input, k + 1 what ``layers[k]`` gives. (A node
+    like Flatten has no layer of its own.) ``shapes`` are those of one example, by node."""
 
     layers: tuple[Layer, ...]
     places: dict[str, int]
@@ -46,6 +46,11 @@ class Chain:
     dropouts: tuple[nn.Dropout, ...]
     inputs: int
     outputs: int
+
+    @property
+    def sizes(self) -> list[int]:
+        """Values per example at each place."""
+        return [self.inputs, *(layer.outputs for layer in self.layers)]
 
 
 class Unfit(Exception):
@@ -58,6 +63,8 @@ def chain(training: Training) -> Chain:
     inputs = prod(training.data.x_train.shape[1:])
     layers: list[Layer] = []
     places, shapes, dropouts, width = {}, {}, [], inputs
+    if any(not p.requires_grad for p in training.model.parameters()):
+        raise Unfit("Some weights of this network are frozen, and the fast kernel moves all of them.")
     for before, step in zip((None, *steps), steps, strict=False):
         module = training.model.get_submodule(step.name) if step.module else None
         _follows(training, steps, before, step)

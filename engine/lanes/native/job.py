@@ -67,7 +67,7 @@ class Desk:
         if lanes <= self.lanes:
             return
         self.lanes = lanes
-        sizes = [self.chain.inputs, *(layer.outputs for layer in self.chain.layers)]
+        sizes = self.chain.sizes
         widest = -(-max(sizes) // width) * width + width
         self.point(values=torch.zeros((sum(sizes) + width) * lanes))
         self.point(**{name: torch.zeros(widest * lanes) for name in ("batch", "rows", "d", "spare")})

@@ -119,14 +119,12 @@ class Native:
     def _show(self, tap: Tap, n: int) -> None:
         """Shows what each node gave: values lie as (unit, example) in the kernel's memory."""
         ld = -(-n // self.width) * self.width
-        values, starts = self.desk.kept["values"], [0, self.chain.inputs * ld]
-        sizes = [self.chain.inputs, *(layer.outputs for layer in self.chain.layers)]
-        for size in sizes[1:]:
-            starts.append(starts[-1] + size * ld)
+        values, sizes = self.desk.kept["values"], self.chain.sizes
+        starts = np.concatenate([[0], np.cumsum(sizes)]) * ld
         for node, place in self.chain.places.items():
-            start, size = starts[place], sizes[place]
+            start, size, shape = int(starts[place]), sizes[place], self.chain.shapes[node]
             output = values[start : start + size * ld].view(size, ld)[:, :n].T
-            tap(node, output.reshape(n, *self.chain.shapes[node]))
+            tap(node, output if len(shape) == 1 else output.reshape(n, *shape))
 
     def _count(self, done: int, count: int) -> None:
         training, kept = self.training, self.desk.kept

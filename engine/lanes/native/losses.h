@@ -30,7 +30,7 @@ PART double cross_entropy(int64_t rows, int64_t classes, int64_t ld, const float
             d[label * ld + r] -= share * (1.f - smoothing);
         }
     }
-    return sum / (double)rows;
+    return (float)sum / (double)rows;
 }
 
 INLINE float of_difference(int64_t kind, float o, float t, float *slope) {
@@ -56,5 +56,5 @@ PART double by_element(int64_t kind, int64_t rows, int64_t outputs, int64_t ld, 
             sum += of_difference(kind, value, targets[index[r] * outputs + k] * keep + add, &slope);
             d[k * ld + r] = value == value ? slope * share : value;
         }
-    return sum / (double)(rows * outputs);
+    return (float)sum / (double)(rows * outputs); /* a sum that is no float is infinite, as it is for torch */
 }

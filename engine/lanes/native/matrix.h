@@ -33,8 +33,10 @@ INLINE void tile(const int rows, const int vectors, int64_t inner, const float *
         for (int v = 0; v < vectors; v++) {
             if (lanes >= (v + 1) * WIDTH)
                 store(c + r * ldc + v * WIDTH, sum[r][v]);
-            else
-                memcpy(c + r * ldc + v * WIDTH, &sum[r][v], sizeof(float) * (size_t)(lanes - v * WIDTH));
+            else {
+                V last = sum[r][v]; /* its address is taken; that of `sum` must not be, to stay in registers */
+                memcpy(c + r * ldc + v * WIDTH, &last, sizeof(float) * (size_t)(lanes - v * WIDTH));
+            }
         }
 }
 

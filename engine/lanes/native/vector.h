@@ -20,7 +20,7 @@ typedef float Loose __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias
 
 INLINE V load(const float *p) { return *(const Loose *)p; }
 INLINE void store(float *p, V v) { *(Loose *)p = v; }
-INLINE V all(float x) { return (V){} + x; }
+INLINE V all(float x) { return x - (V){}; } /* unlike x + 0 this is x for -0 too, and so costs nothing */
 INLINE V pick(I mask, V yes, V no) { return (V)((mask & (I)yes) | (~mask & (I)no)); }
 INLINE V larger(V a, V b) { return pick(a > b, a, b); } /* b where one of them is NaN */
 INLINE V size(V x) { return (V)((I)x & 0x7fffffff); }

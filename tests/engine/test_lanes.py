@@ -1,0 +1,304 @@
+"""Every lane computes what the reference computes: plain PyTorch, a batch at a time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder import templates
+from engine import knobs
+from engine.batches import Batches
+from engine.checkpoint import Checkpoint
+from engine.config import SETTINGS, DataRef
+from engine.data import Dataset, load
+from engine.events import Event
+from engine.faults import RunFault
+from engine.lanes import choice
+from engine.lanes.eager import Eager
+from engine.lanes.native import build
+from engine.lanes.native.lane import KNOBS, Native
+from engine.loop import Training
+from tests.engine.drawn import CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights
+
+pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    build.made()
+
+
+TOLERANCE = 1e-5  # of the largest weight, after 100 steps
+OPTIMIZERS = next(p.choices for p in SETTINGS if p.name == "optimizer")
+REGULAR = {"l1": 1e-3, "l2": 1e-2, "elastic": 1e-3, "elastic_mix": 0.3, "weight_decay": 0.05}
+CLIPPED = {"clip_value": 0.02, "clip_norm": 0.05, "label_smoothing": 0.1, "batch_size": 7}
+NOISY = {"input_noise": 0.2, "dropout": 0.4, "batch_size": 33}
+
+
+def both(steps: int, *args: Any, **own: Any) -> tuple[Training, Training]:
+    """The same training in the reference and in the native lane, one after the other: they share torch's stream."""
+    found = []
+    for lane in ("eager", "native"):
+        training = make(*args, lane=lane, **own)
+        advance(training, steps)
+        found.append(training)
+    return found[0], found[1]
+
+
+def assert_alike(reference: Training, native: Training, tolerance: float = TOLERANCE) -> None:
+    assert (reference.lane.name, native.lane.name) == ("eager", "native")
+    assert reference.step == native.step
+    most = float(reference.flat.weights.abs().max())
+    assert float((reference.flat.weights - native.flat.weights).abs().max()) <= tolerance * most
+    assert native.report.losses == pytest.approx(reference.report.losses, rel=tolerance)
+
+
+def stridden(training: Training, steps: int) -> list[Event]:
+    """Trains to ``steps`` in calls of many batches."""
+    training.stride.seconds = 0.005
+    training.config = training.config.__class__(**{**training.config.__dict__, "steps": steps})
+    return finish(training)
+
+
+class TestSameNumbers:
+    @pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
+    def test_every_template_trains_alike_or_says_why_it_is_not_taken(self, template: templates.Template):
+        graph, data = templates.load(template.name), load(DataRef(template.dataset))
+        training = make(graph, data, lane="auto")
+        if isinstance(training.lane, Native):
+            clipped = {"lr": 0.01, "clip_norm": 0.1}  # or the one that is to explode does
+            assert_alike(*both(100, graph, data, optimizer="sgd", knobs=clipped))
+        else:
+            assert any(f"'{n.label or n.id}'" in training.lane.reason for n in graph.nodes)
+
+    def test_dense_templates_are_taken(self):
+        taken = {
+            t.name
+            for t in templates.TEMPLATES
+            if make(templates.load(t.name), t.dataset, lane="auto").lane.name == "native"
+        }
+        assert taken >= {
+            "logistic_regression",
+            "softmax_regression",
+            "mlp",
+            "spiral_mlp",
+            "regression_mlp",
+            "vanishing",
+        }
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("own", [{}, REGULAR, CLIPPED, NOISY], ids=["plain", "regular", "clipped", "noisy"])
+    def test_every_optimizer_and_regularizer(self, optimizer: str, own: dict[str, float]):
+        lr = 0.001 if optimizer in ("rmsprop", "adam", "adamw") else 0.02
+        assert_alike(*both(100, optimizer=optimizer, schedule="warmup_cosine", knobs={"lr": lr, **own}))
+
+    @pytest.mark.parametrize("loss", ["cross_entropy", "mse", "mae", "huber", "bce"])
+    @pytest.mark.parametrize("smoothing", [0.0, 0.2])
+    def test_every_loss_of_classes(self, loss: str, smoothing: float):
+        knobs = {"lr": 0.01, "label_smoothing": smoothing}
+        assert_alike(*both(50, loss=loss, optimizer="momentum", knobs=knobs))
+
+    @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+    def test_every_loss_of_numbers(self, loss: str):
+        net = chain(("Input", {"shape": (1,)}), ("Linear", {"out_features": 9}), ("Tanh", {}),
+                    ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(100, net, line(), loss=loss, optimizer="sgd", knobs={"lr": 0.05, "batch_size": 5}))
+
+    @pytest.mark.parametrize(
+        ("type_", "params"),
+        [("ReLU", {}), ("LeakyReLU", {"negative_slope": 0.2}), ("ELU", {"alpha": 0.7}), ("SELU", {}), ("SiLU", {}),
+         ("Sigmoid", {}), ("Tanh", {}), ("Dropout", {"p": 0.3})],
+    )  # fmt: skip
+    def test_every_activation_wherever_it_stands(self, type_: str, params: dict[str, Any]):
+        net = chain(("Input", {"shape": (2,)}), (type_, params), ("Linear", {"out_features": 17, "bias": False}),
+                    (type_, params), (type_, params), ("Linear", {"out_features": 2}), (type_, params),
+                    ("Output", {}))  # fmt: skip
+        assert_alike(*both(60, net, optimizer="momentum", knobs={"lr": 0.05, "batch_size": 19}))
+
+    @pytest.mark.parametrize(("width", "batch"), [(1, 1), (3, 16), (16, 5), (31, 32), (70, 64), (130, 100)])
+    def test_sizes_that_fill_vectors_and_sizes_that_do_not(self, width: int, batch: int):
+        net = chain(("Input", {"shape": (2,)}), ("Linear", {"out_features": width}), ("Tanh", {}),
+                    ("Linear", {"out_features": width}), ("ReLU", {}), ("Linear", {"out_features": 2}),
+                    ("Output", {}))  # fmt: skip
+        assert_alike(*both(50, net, optimizer="sgd", knobs={"batch_size": batch}))
+
+    def test_observers_see_the_same(self):
+        reference, native = (
+            [e.body for e in advance(make(every=10, lane=lane, optimizer="sgd"), 40) if e.kind == "layers"]
+            for lane in ("eager", "native")
+        )
+        assert len(reference) == 4
+        for theirs, ours in zip(reference, native, strict=True):
+            for name, values in theirs.items():
+                for a, b in zip(values, ours[name], strict=True):
+                    assert (a is None and b is None) or b == pytest.approx(a, rel=1e-3, abs=1e-5)
+
+
+def line() -> Dataset:
+    x = np.linspace(-2, 2, 200)[:, None]
+    return table(x, np.sin(x).astype(np.float32))
+
+
+class TestChangingLanes:
+    def test_changing_lanes_changes_nothing_but_the_speed(self):
+        reference = make(knobs=NOISY)
+        advance(reference, 90)
+        mixed = make(knobs=NOISY)
+        advance(mixed, 30)
+        eager, mixed.lane = mixed.lane, Native(mixed, build.made())
+        advance(mixed, 30)
+        mixed.lane = eager
+        advance(mixed, 30)
+        most = float(reference.flat.weights.abs().max())
+        assert float((reference.flat.weights - mixed.flat.weights).abs().max()) <= 10 * TOLERANCE * most
+        assert mixed.optimizer.numbers == reference.optimizer.numbers
+
+    def test_a_lane_that_is_ready_takes_over_between_two_batches_and_says_so(self):
+        training = make(lane="eager")
+        waiting = iter([None, None, Native(training, build.made())])
+        training.lane.better = lambda: next(waiting)
+        events = [e for e in advance(training, 5) if e.kind == "lane"]
+        assert [(e.step, e.body["lane"]) for e in events] == [(2, "native")]
+        assert training.step == 5
+
+    def test_without_a_compiled_kernel_the_first_step_waits_for_no_compiler(self, monkeypatch: pytest.MonkeyPatch):
+        ready = build.made()
+        states = iter([None, None, ready])
+        monkeypatch.setattr(build, "library", lambda: next(states))
+        monkeypatch.setattr(build, "Build", Compiling)
+        training = make(lane="auto")
+        assert (training.lane.name, training.lane.reason) == ("eager", choice.PREPARING)
+        events = [e.body for e in advance(training, 4) if e.kind == "lane"]
+        assert events == [{"lane": "eager", "reason": choice.FAILED}]
+
+    def test_without_a_compiler_the_reason_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(build, "library", lambda: None)
+        monkeypatch.setattr(build, "compiler", lambda: None)
+        body = make(lane="auto").started().body
+        assert (body["lane"], body["lane_reason"]) == ("eager", choice.NO_COMPILER)
+
+    @pytest.mark.parametrize(("graph", "data", "node"), [(CNN, "digits", "conv2d_1"), (LSTM, "sunspots", "lstm_1")])
+    def test_what_the_kernel_does_not_have_runs_eagerly_with_the_layer_named(self, graph: Any, data: str, node: str):
+        training = make(graph, data, lane="auto")
+        assert isinstance(training.lane, Eager)
+        assert f"'{node}'" in training.started().body["lane_reason"]
+
+    def test_the_kernel_obeys_every_knob(self):
+        assert {k.name for k in knobs.KNOBS} == KNOBS
+
+
+class Compiling:
+    """A compilation that is running when first asked, and has then failed."""
+
+    def __init__(self, compiler: str) -> None:
+        self.states = iter([True, False])
+
+    @property
+    def running(self) -> bool:
+        return next(self.states)
+
+
+class TestManyBatchesPerCall:
+    def test_calls_of_many_batches_give_the_bits_of_single_ones(self):
+        single, many = make(lane="native", knobs=NOISY), make(lane="native", knobs=NOISY)
+        torch.manual_seed(5)
+        advance(single, 300)
+        torch.manual_seed(5)
+        stridden(many, 300)
+        assert many.step == 300
+        assert same(weights(single), weights(many))
+
+    def test_watching_changes_no_bit(self):
+        settings = {"lane": "native", "optimizer": "adam", "knobs": NOISY}
+        assert same(trained(100, every=1, **settings), trained(100, watch=False, **settings))
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    def test_a_hundred_steps_and_a_hundred_more_are_two_hundred_to_the_bit(self, optimizer: str):
+        settings = {"lane": "native", "optimizer": optimizer, "schedule": "cosine", "knobs": NOISY}
+        first = make(**settings)
+        advance(first, 100)
+        kept: Checkpoint = first.checkpoint()
+        torch.manual_seed(99)
+        second = make(**settings, resume=kept)
+        advance(second, 100)
+        assert same(weights(second), trained(200, **settings))
+
+    def test_no_call_goes_past_what_is_due(self):
+        training = make(lane="native", every=7, early_stopping=True, patience=50, steps=1000)
+        training.stride.seconds = 10.0
+        looked, validated = [], []
+        for events in training.run():
+            looked += [e.step for e in events if e.kind == "layers"]
+            validated += [training.step] if training.stopping.due(training.step) else []
+        assert looked == list(range(7, training.step + 1, 7))
+        assert validated == list(range(10, training.step + 1, 10))
+
+    def test_without_a_stride_each_call_is_one_batch(self):
+        training = make(lane="native")
+        training.stride.seconds = 0.02
+        run = training.run()
+        for _ in range(8):
+            next(run)
+        training.stride.seconds = 0.0
+        before = training.step
+        next(run)
+        assert training.step == before + 1
+
+
+class TestFaults:
+    @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+    @pytest.mark.parametrize("seconds", [0.0, 0.01])
+    def test_divergence_stops_at_the_step_and_names_the_layer_of_the_reference(self, optimizer: str, seconds: float):
+        settings = {"loss": "mse", "optimizer": optimizer, "knobs": {"lr": 5.0}}
+        found = []
+        for lane in ("eager", "native"):
+            training = make(RELU, lane=lane, **settings)
+            training.stride.seconds = seconds
+            with pytest.raises(RunFault) as fault:
+                finish(training)
+            found.append((fault.value.reason, fault.value.node, training.step))
+        assert found[0] == found[1]
+        assert found[0][1] is not None
+
+    def test_a_value_that_is_no_number_in_the_data_is_met_at_its_step(self):
+        found = []
+        for lane in ("eager", "native"):
+            data = load(DataRef("spiral"))
+            data.x_train[17] = np.nan
+            training = make(MLP, data, lane=lane)
+            with pytest.raises(RunFault) as fault:
+                finish(training)
+            found.append((fault.value.reason, training.step, weights(training)))
+        assert found[0][:2] == found[1][:2]
+        assert all(bool(w.isfinite().all()) for w in found[1][2].values())
+
+
+RELU = chain(
+    ("Input", {"shape": (2,)}),
+    ("Linear", {"out_features": 8}),
+    ("ReLU", {}),
+    ("Linear", {"out_features": 8}),
+    ("ReLU", {}),
+    ("Linear", {"out_features": 2}),
+    ("Output", {}),
+)
+
+
+class TestBatches:
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(1, 40), st.lists(st.tuples(st.integers(1, 45), st.integers(1, 9)), min_size=1, max_size=6))
+    def test_many_at_a_time_are_the_same_batches(self, n: int, takes: list[tuple[int, int]]):
+        x = torch.arange(n)
+        one, many = Batches(x, x, 4), Batches(x, x, 4)
+        for size, count in takes:
+            rows, bounds = many.rows(size, count)
+            assert len(bounds) == count + 1
+            for start, stop in pairwise(bounds):
+                assert torch.equal(rows[start:stop], one.next(size)[0])
+        assert one.state() == many.state()
