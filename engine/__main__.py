@@ -1,4 +1,4 @@
-"""``python -m engine train NET.json --data NAME`` and ``python -m engine data``: the engine without the app.
+"""``python -m engine train NET.json --data NAME``, ``… export RUN_OR_NET.json`` and ``… data``: the engine alone.
 
 Ends with 0 if the run finished (or met its time limit), 1 if it failed or must not start, 2 if something cannot be
 read, 130 if it was interrupted with Ctrl-C, which saves a checkpoint first.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -23,7 +24,11 @@ from engine import data, knobs
 from engine.config import SETTINGS, TrainConfig
 from engine.control import Inbox
 from engine.events import Event
-from engine.home import home
+from engine.export import weights
+from engine.export.bundle import bundle, bundle_of, folder
+from engine.export.job import OnnxJob
+from engine.export.recipe import Recipe, planned
+from engine.home import home, is_run_id
 from engine.preflight import preflight
 from engine.store import RunFolder
 
@@ -35,17 +40,53 @@ BAR = 24  # characters
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    if args.command == "data":
-        print(data.list_datasets())
-        return 0
     try:
-        return train(args)
+        code = {"train": train, "export": export, "data": list_data}[args.command](args)
+        sys.stdout.flush()
+        return code
     except Refused as refused:
         tell(refused.diagnostics)
         return 1
+    except BrokenPipeError:  # who reads, such as head, has seen enough; Python must not find out again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        print(f"{error.filename or 'standard output'}: {error.strerror}.", file=sys.stderr)
         return 2
+
+
+def list_data(_args: argparse.Namespace) -> int:
+    print(data.list_datasets())
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Writes a zip, an ONNX file, or both, and prints where."""
+    run = find_run(args.net)
+    graph = run.graph if run else read_network(args.net)
+    title = run.meta.title if run else Path(args.net).stem
+    if args.onnx:
+        args.onnx.write_bytes(OnnxJob(graph, weights.read(run).content if run else None).wait())
+        print(args.onnx)
+    if args.out or not args.onnx:
+        out = args.out or Path(f"{folder(title)}.zip")
+        out.write_bytes(bundle_of(run) if run else bundle(recipe(args, graph), title))
+        print(out)
+    return 0
+
+
+def find_run(name: str) -> RunFolder | None:
+    """The run in the folder ``name``, or with the id ``name`` in the workspace."""
+    if (Path(name) / "run.json").is_file():
+        return RunFolder(Path(name))
+    return RunFolder.open(home(), name) if is_run_id(name) and not Path(name).exists() else None
+
+
+def recipe(args: argparse.Namespace, graph: Graph) -> Recipe:
+    with tempfile.TemporaryDirectory() as place:
+        if args.csv:
+            (Path(place) / "data.csv").write_bytes(args.csv.read_bytes())
+        return planned(graph, configure(args), Path(place))
 
 
 def train(args: argparse.Namespace) -> int:
@@ -185,22 +226,31 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("data", help="list the data sets")
     go = commands.add_parser("train", help="train a network and print its final metrics")
     go.add_argument("net", metavar="NET.json", help="a network document; - reads standard input")
-    go.add_argument("--data", metavar="NAME", help="a data set (see: python -m engine data)")
-    go.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own")
-    go.add_argument("--target", metavar="COL", help="the column of the table to predict")
-    go.add_argument("--steps", type=int, metavar="N", help="how many batches to train on")
-    go.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same run")
-    go.add_argument("--device", metavar="auto|cpu|cuda|mps", help="where to compute")
-    go.add_argument(
+    add_settings(go)
+    go.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in the workspace)")
+    go.add_argument("--json", action="store_true", help="print the final metrics as JSON")
+    away = commands.add_parser("export", help="write a training as program, notebook, data and weights")
+    away.add_argument("net", metavar="RUN_OR_NET.json", help="a run (its folder or id) or a network document")
+    add_settings(away)
+    away.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (default: named after the network, here)")
+    away.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="write the network as ONNX, checked")
+    return top
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", metavar="NAME", help="a data set (see: python -m engine data)")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own")
+    command.add_argument("--target", metavar="COL", help="the column of the table to predict")
+    command.add_argument("--steps", type=int, metavar="N", help="how many batches to train on")
+    command.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same run")
+    command.add_argument("--device", metavar="auto|cpu|cuda|mps", help="where to compute")
+    command.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="key=value",
         help="any setting, knob (such as lr or dropout) or option of the data set; may be repeated",
     )
-    go.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in the workspace)")
-    go.add_argument("--json", action="store_true", help="print the final metrics as JSON")
-    return top
 
 
 if __name__ == "__main__":
