@@ -5,7 +5,21 @@ from __future__ import annotations
 from builder.catalog.dense import BIAS
 from builder.catalog.rules import SEQUENCE, changed, needs_float, needs_layout, put
 from builder.diagnostic import Diagnostic
-from builder.spec import Call, Expression, In, Inputs, Item, LayerSpec, Param, Params, Port, Shape, TensorSpec, call
+from builder.spec import (
+    Call,
+    Expression,
+    In,
+    Inputs,
+    Item,
+    LayerSpec,
+    Param,
+    Params,
+    Port,
+    Shape,
+    TensorSpec,
+    call,
+    nothing,
+)
 
 HEADS = Param("num_heads", "int", 4, 1, 1024, label="Heads", help="How many looks are taken at once, each at its part.")
 DROPOUT = Param(
@@ -144,6 +158,10 @@ def _transformer_flops(p: Params, xs: Inputs, out: TensorSpec) -> int:
     return looks + 2 * 2 * steps * features * int(p["dim_feedforward"])
 
 
+def _row_per_step(_p: Params, xs: Inputs) -> dict[str, Shape]:
+    return {"weight": xs[0].shape}
+
+
 def _positions(layer: str) -> LayerSpec:
     learned = layer == "LearnedPositions"
 
@@ -158,7 +176,7 @@ def _positions(layer: str) -> LayerSpec:
         else "Adds a pattern of waves to each step, so that layers which look at all steps alike can tell them apart. "
         "Nothing is learnt.",
         infer,
-        weights=lambda _p, xs: {"weight": xs[0].shape} if learned else {},
+        weights=_row_per_step if learned else nothing,
         module=lambda _p, xs: call(f"modules.{layer}", *xs[0].shape),
         title="Learned positions" if learned else "Sinusoidal positions",
         keywords="positional encoding embedding order transformer",

@@ -159,5 +159,5 @@ def test_every_layer_with_weights_can_share_them(spec: Any) -> None:
 def test_only_layers_with_weights_offer_it() -> None:
     offering = {s.type for s in CATALOG if "share" in {p.name for p in s.params}}
     assert {"Linear", "LSTM", "BatchNorm2d", "ClassToken", "PReLU"} <= offering
-    assert not offering & {"Input", "ReLU", "Add", "Dropout", "MaxPool2d"}
+    assert not offering & {"Input", "ReLU", "Add", "Dropout", "MaxPool2d", "SinusoidalPositions"}
     assert all(BY_TYPE[t].weights is not nothing for t in offering)
