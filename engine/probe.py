@@ -42,9 +42,10 @@ EXTRA_NICE = 5  # runs come before previews
 def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
     """The body of an answer. Raises Refused or RunFault where there is nothing to see, in the user's words.
 
-    ``nodes`` is ``{id: {img, alt, c, t}}``: picture of the output as data URL, the same in words, and for layers with
-    weights the gradient as colour and text. ``layers`` and ``norms`` are as in the "layers" event of step 1, before
-    clipping. ``input_square`` is the mean of x² over the batch, None for class numbers and tokens.
+    ``nodes`` is ``{id: {img, alt, c, t}}``: picture of the output as data URL (or None), the same in words, and for
+    layers with weights the gradient as colour and text (else None and ""). ``layers`` and ``norms`` are as in the
+    "layers" event of step 1, before clipping. ``input_square`` is the mean of x² over the batch, None for class
+    numbers and tokens.
     """
     _check(graph, config, dataset)
     outputs: dict[str, Tensor] = {}
@@ -60,7 +61,9 @@ def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]
     largest = max((n for n in norms if n is not None), default=0.0)
     for id, norm in zip(layers, norms, strict=True):
         if norm is not None:
-            nodes.setdefault(id, {}).update(c=round(health(norm, largest), 4), t=f"‖g‖ {norm:.3g}")
+            nodes.setdefault(id, {"img": None, "alt": ""}).update(
+                c=round(health(norm, largest), 4), t=f"‖g‖ {norm:.3g}"
+            )
     x = outputs[training.network.order[0]]
     square = float(x.double().square().mean()) if x.is_floating_point() else None
     return {"nodes": nodes, "layers": layers, "norms": norms, "loss": loss, "input_square": square}
@@ -80,7 +83,7 @@ def _pictures(graph: Graph, outputs: Mapping[str, Tensor]) -> dict[str, dict[str
     for id, output in list(outputs.items())[:MAX_PICTURES]:
         spec = known[id].output
         img, alt = picture(readable(output), spec.axes if spec else ())
-        nodes[id] = {"img": img, "alt": alt}
+        nodes[id] = {"img": img or None, "alt": alt, "c": None, "t": ""}
     return nodes
 
 

@@ -36,7 +36,7 @@ def editor() -> None:
             doc,
             key=KEY,
             notes=notes(inference),
-            feed=session.net_id(),
+            preview=None if hidden("preview") else session.net_id(),
             height=620,
             readonly=not session.leading(),
             palette=not hidden("palette"),

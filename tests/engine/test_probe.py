@@ -82,7 +82,7 @@ def test_every_node_that_runs_has_a_picture_and_every_layer_with_weights_a_colou
     for id, node in found["nodes"].items():
         assert base64.b64decode(node["img"].partition(",")[2]).startswith(b"\x89PNG")
         assert len(node["alt"]) > 20
-        assert ("c" in node) == ("t" in node) == (id in found["layers"])
+        assert (node["c"] is not None) == (node["t"] != "") == (id in found["layers"])
         if id in found["layers"]:
             norm = found["norms"][found["layers"].index(id)]
             assert 0 <= node["c"] <= 1
