@@ -28,7 +28,7 @@ from engine.events import OVER, Event, State
 from engine.faults import RunFault, is_out_of_memory
 from engine.lanes.lane import Wanted
 from engine.limits import settle
-from engine.log import Log, told
+from engine.log import Log, Record, told
 from engine.loop import Training
 from engine.store import RunFolder
 
@@ -76,15 +76,18 @@ class Worker:
         self.deadline = time.monotonic() + run.config.max_seconds
         self.next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
         self.saved: dict[str, int] = {}  # the step of each checkpoint on disk
+        self.turns = turns_after(run, training.resumed_from)
 
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
         self.recorder.flush()
         self.recorder.due = 0.0  # nor does the first point wait
+        self._turn_again()
         for events in self.training.run():
             self._take(events)
             self._keep_time(time.monotonic())
             self._obey()
+            self._turn_again()
             if self.state in OVER:
                 break
         self._checkpoint()
@@ -117,7 +120,16 @@ class Worker:
             self._act(command)
             if command["do"] == "step":
                 break
-        self.training.stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
+
+    def _turn_again(self) -> None:
+        """Turns knobs at the steps at which they were turned before the worker was lost, batch by batch until then."""
+        while self.turns and self.turns[0].step <= self.training.step:
+            turn = self.turns.pop(0).body
+            name, value = turn["name"], turn["new"]
+            if self.training.tuning.values.get(name) != value:
+                self._set(name, value)
+        one_batch = self.turns or self.state != "running"
+        self.training.stride.seconds = 0.0 if one_batch else STRIDE_SECONDS
 
     def _act(self, command: Command) -> None:
         match command["do"]:
@@ -132,7 +144,8 @@ class Worker:
                 self._end("stopped", "")
             case "gone":
                 self._end("interrupted", "The app ended while this run was going. Press Continue.")
-            case "set":
+            case "set":  # a new turn of a knob takes the place of its old ones
+                self.turns = [t for t in self.turns if t.body["name"] != command["name"]]
                 self._set(command["name"], command["value"])
 
     def _pause(self) -> None:
@@ -180,6 +193,13 @@ def work(run: RunFolder, inbox: Inbox, *, resume: bool = False, listener: Listen
             recorder.flush()
             run.say("failed", *why(run, error))
             return "failed"
+
+
+def turns_after(run: RunFolder, step: int | None) -> list[Record]:
+    """The knobs turned at or after ``step``, from which a run goes on: its checkpoint does not have them."""
+    if step is None:
+        return []
+    return sorted((r for r in run.log.every("knob") if r.step >= step), key=lambda r: r.step)
 
 
 def prepare(run: RunFolder, resume: bool) -> Training:

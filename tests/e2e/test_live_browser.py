@@ -262,6 +262,26 @@ def test_a_long_run_stays_small_and_keeps_its_first_last_and_extreme_values(page
     assert len(got["part"]) > 8
 
 
+def test_a_line_ends_where_it_was_last_measured_and_forgets_what_was_lost(page: Page, panel_app: str) -> None:
+    page.goto(panel_app)
+    script = """(m) => {
+      const s = new m.Series(2, 256);
+      for (let i = 1; i <= 1000; i++) s.push(i, [i, i % 100 === 1 ? i : null]);
+      const before = [s.line(0, 100), s.line(1, 100)];
+      s.truncate(450);
+      const after = [s.line(0, 100), s.line(1, 100)];
+      s.push(451, [7, 8]);
+      return [...before, ...after, s.line(0, 100)].map((l) => [l.x.at(-1), l.y.at(-1), Math.max(...l.y)]);
+    }"""
+    every, some, cut, cut_some, on = module(page, script)
+    assert every == [1000, 1000, 1000]
+    assert some == [901, 901, 901]
+    assert cut[0] <= 450
+    assert cut[2] <= 450
+    assert cut_some == [401, 401, 401]
+    assert on[:2] == [451, 7]
+
+
 MOVING = """async (m) => {
   const plot = document.createElement("div");
   plot.style.cssText = "width:400px;height:300px";

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from builder.graph import Graph, Node
-from engine import worker
+from engine import data, worker
 from engine.checkpoint import Checkpoint
 from engine.control import Inbox
+from engine.events import Event
+from engine.loop import Training
 from engine.worker import work
 from tests.engine.running import all_of, chain, make, state, states, trained, wait
 
@@ -258,3 +260,35 @@ def test_no_memory_while_building_is_told_as_such(tmp_path, monkeypatch, error):
 def test_an_empty_network_fails_and_does_not_hang(tmp_path):
     run = make(tmp_path, graph=Graph((Node("input_1", "Input"), Node("output_1", "Output"))))
     assert work(run, Inbox()) == "failed"
+
+
+def lost_after_a_turn(home, lane):
+    """A run of 60 steps whose worker was lost: its checkpoint is from step 20, a knob was turned at step 35."""
+    run = make(home, steps=60)
+    training = Training(run.graph, run.config, data.load(run.config.data, run.config.seed), lane=lane)
+    training.stride.seconds = 0.0
+    for _ in training.run():
+        if training.step == 20:
+            training.checkpoint().save(run.path, "last")
+            run.log.append([Event("checkpoint", 20, {"which": "last", "val_loss": None})])
+        if training.step == 35:
+            run.log.append([training.set("l2", 0.3)])
+    return run, training.checkpoint()
+
+
+def test_what_was_turned_after_the_checkpoint_is_turned_again_at_the_same_step(tmp_path):
+    run, whole = lost_after_a_turn(tmp_path, "auto")
+    assert work(run, Inbox(), resume=True) == "finished"
+    after = Checkpoint.load(run.path, "last")
+    assert all_of(run, "started")[-1].body["resumed_from"] == 20
+    assert [(r.step, r.body["new"]) for r in all_of(run, "knob")] == [(35, 0.3), (35, 0.3)]
+    assert after.meta["knobs"]["l2"] == 0.3
+    assert all(torch.equal(after.weights[k], whole.weights[k]) for k in whole.weights)
+
+
+def test_a_new_turn_of_a_knob_takes_the_place_of_what_was_turned_before_the_loss(tmp_path):
+    run, _ = lost_after_a_turn(tmp_path, "auto")
+    inbox = Inbox()
+    inbox.put({"do": "set", "name": "l2", "value": 0.1})
+    assert work(run, inbox, resume=True) == "finished"
+    assert Checkpoint.load(run.path, "last").meta["knobs"]["l2"] == 0.1

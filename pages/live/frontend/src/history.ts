@@ -90,6 +90,7 @@ export class History {
     if (body.resumed_from !== null && body.resumed_from !== undefined) {
       this.points.truncate(body.resumed_from);
       this.layers.truncate(body.resumed_from);
+      this.markers = this.markers.filter((m) => m.step <= body.resumed_from);
       this.step = body.resumed_from;
     }
   }

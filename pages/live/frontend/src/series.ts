@@ -22,15 +22,17 @@ export class Series {
   private readonly hi: Float64Array[];
   private readonly loAt: Float64Array[];
   private readonly hiAt: Float64Array[];
-  private readonly oldest: Float64Array;
+  private readonly oldest: Float64Array; // of each column, with where it was measured: a line never goes beyond
+  private readonly oldestAt: Float64Array;
   private readonly newest: Float64Array;
+  private readonly newestAt: Float64Array;
 
   constructor(readonly columns: number, cap = Math.max(256, Math.min(2048, Math.floor(CELLS / columns)))) {
     this.cap = cap - (cap % 2);
     const make = () => Array.from({ length: columns }, () => new Float64Array(this.cap));
     this.start = new Float64Array(this.cap);
-    this.oldest = new Float64Array(columns).fill(NaN);
-    this.newest = new Float64Array(columns).fill(NaN);
+    const none = () => new Float64Array(columns).fill(NaN);
+    [this.oldest, this.oldestAt, this.newest, this.newestAt] = [none(), none(), none(), none()];
     [this.lo, this.hi, this.loAt, this.hiAt] = [make(), make(), make(), make()];
   }
 
@@ -45,11 +47,15 @@ export class Series {
     this.last = x;
     for (let j = 0; j < this.columns; j++) {
       const v = values[j] ?? NaN;
-      if (!Number.isNaN(v)) this.newest[j] = v;
-      if (this.n === 1 && fresh) this.oldest[j] = v;
+      if (!Number.isNaN(v)) this.measured(j, v, x);
       if (fresh || !(this.lo[j]![i]! <= v)) this.put(this.lo[j]!, this.loAt[j]!, i, v, x, fresh);
       if (fresh || !(this.hi[j]![i]! >= v)) this.put(this.hi[j]!, this.hiAt[j]!, i, v, x, fresh);
     }
+  }
+
+  private measured(j: number, v: number, x: number): void {
+    if (Number.isNaN(this.oldest[j]!)) [this.oldest[j], this.oldestAt[j]] = [v, x];
+    [this.newest[j], this.newestAt[j]] = [v, x];
   }
 
   private put(values: Float64Array, places: Float64Array, i: number, v: number, x: number, fresh: boolean): void {
@@ -67,6 +73,21 @@ export class Series {
     while (this.n && this.start[this.n - 1]! > x) this.n--;
     this.filled = this.stride;
     this.last = Math.min(this.last, x);
+    for (let j = 0; j < this.columns; j++) this.forget(j, x);
+  }
+
+  /** Of column `j`: a row that began before `x` may hold an extreme from after it, and the newest value is another now. */
+  private forget(j: number, x: number): void {
+    const [lo, hi, loAt, hiAt] = [this.lo[j]!, this.hi[j]!, this.loAt[j]!, this.hiAt[j]!];
+    const i = this.n - 1;
+    if (i >= 0 && loAt[i]! > x) [lo[i], loAt[i]] = hiAt[i]! > x ? [NaN, x] : [hi[i]!, hiAt[i]!];
+    if (i >= 0 && hiAt[i]! > x) [hi[i], hiAt[i]] = [lo[i]!, loAt[i]!];
+    if (!(this.newestAt[j]! > x)) return;
+    let k = i;
+    while (k >= 0 && Number.isNaN(lo[k]!)) k--;
+    const later = k >= 0 && hiAt[k]! > loAt[k]!;
+    [this.newest[j], this.newestAt[j]] = k < 0 ? [NaN, NaN] : later ? [hi[k]!, hiAt[k]!] : [lo[k]!, loAt[k]!];
+    if (k < 0) this.oldest[j] = NaN;
   }
 
   /** Column `j` over [from, to] in at most `most` points, lowest and highest of each part at their own place. */
@@ -74,8 +95,8 @@ export class Series {
     const [a, b] = this.rows(from, to);
     const out: Line = { x: [], y: [] };
     for (const [s, e] of this.parts(a, b, (most - 2) >> 1)) this.part(j, s, e, out);
-    if (a === 0) add(out, this.start[0]!, this.oldest[j]!, "unshift");
-    if (b === this.n) add(out, this.last, this.newest[j]!, "push");
+    if (a === 0) add(out, this.oldestAt[j]!, this.oldest[j]!, "unshift");
+    if (b === this.n) add(out, this.newestAt[j]!, this.newest[j]!, "push");
     return out;
   }
 
