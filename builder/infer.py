@@ -25,7 +25,8 @@ Key = tuple[str, str, str | None, str | None]
 
 @dataclass(frozen=True)
 class NodeInfo:
-    """What follows for one node. ``output`` is None where it is not known; ``flops`` is one pass of one example.
+    """What follows for one node. ``output`` is None where it is not known; ``flops`` is one pass of one example,
+    ``inner`` the values that it keeps for the backward pass besides its output.
 
     ``params`` counts what the node adds to the network: nothing where it shares the ``weights`` of another.
     """
@@ -36,6 +37,7 @@ class NodeInfo:
     params: int = 0
     flops: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
+    inner: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,8 @@ def _layer(spec: LayerSpec, params: tuple[tuple[str, Any], ...], inputs: Inputs,
             return NodeInfo(inputs=inputs, diagnostics=(problem,))
     count = sum(math.prod(shape) for shape in weights.values())
     advice = spec.advise(p, inputs, readers)
-    return NodeInfo(output, inputs, weights, count, spec.flops(p, inputs, output), (advice,) if advice else ())
+    found = (advice,) if advice else ()
+    return NodeInfo(output, inputs, weights, count, spec.flops(p, inputs, output), found, spec.inner(p, inputs))
 
 
 def _too_large(shape: Shape, what: str) -> Diagnostic | None:

@@ -143,7 +143,8 @@ class LayerSpec:
     asked only where ``infer`` gave an output. Both get complete, checked params. ``weights`` gives the
     trainable tensors by their torch name. ``module`` is the constructor (None for a pure function),
     ``forward`` the expression that is evaluated per batch. ``flops`` counts one forward pass of one example
-    (a multiply-add is 2). ``summary`` is a format string over params, shown on the node. ``kind`` marks
+    (a multiply-add is 2); ``inner`` the values that it keeps inside for the backward pass, besides its output.
+    ``summary`` is a format string over params, shown on the node. ``kind`` marks
     what the engine treats apart: dropout layers, ReLU family ("relu"), saturating ("sigmoid", "tanh").
     """
 
@@ -158,6 +159,7 @@ class LayerSpec:
     forward: Callable[[Params, Inputs], Expression] = lambda _p, _x: FORWARD
     advise: Callable[[Params, Inputs, tuple[str, ...]], Diagnostic | None] = no_advice
     flops: Callable[[Params, Inputs, TensorSpec], int] = lambda _p, _x, out: out.numel
+    inner: Callable[[Params, Inputs], int] = lambda _p, _x: 0
     title: str = ""
     summary: str = ""
     keywords: str = ""

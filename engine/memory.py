@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.infer import Inference, NodeInfo
+from builder.infer import Inference
 from engine.config import TrainConfig
 from engine.data.spec import Dataset
 from engine.knobs import BY_NAME
@@ -48,14 +48,8 @@ def batch_size(config: TrainConfig) -> int:
 
 
 def per_example(inference: Inference) -> int:
-    """Values kept for one example: every output, and the gates of recurrent layers at each time step."""
-    return sum(_kept(info) for info in inference.nodes.values())
-
-
-def _kept(info: NodeInfo) -> int:
-    output = math.prod(info.output.shape) if info.output else 0
-    gates = sum(shape[0] for name, shape in info.weights.items() if name.startswith("weight_ih"))
-    return output + (info.inputs[0].shape[0] * gates * 2 if gates else 0)
+    """Values kept for one example: every output, and what layers such as LSTM and attention keep inside."""
+    return sum(info.inner + info.output.numel for info in inference.nodes.values() if info.output)
 
 
 def allowed() -> int:

@@ -117,6 +117,17 @@ def _attention_flops(steps: int, seen: int, query: int, key: int, value: int) ->
     return 2 * projections + 2 * 2 * steps * seen * query
 
 
+def _attention_inner(p: Params, query: TensorSpec, key: TensorSpec) -> int:
+    """Projections and their product; with dropout the looks themselves too, for which torch leaves its short way."""
+    looks = 3 * p["num_heads"] * query.shape[0] * key.shape[0] if p["dropout"] else 0
+    return looks + 4 * query.numel + 3 * key.shape[0] * query.shape[1]
+
+
+def _transformer_inner(p: Params, xs: Inputs) -> int:
+    looks = sum(_attention_inner(p, xs[0], x) for x in xs)
+    return looks + 5 * len(xs) * xs[0].numel + 3 * xs[0].shape[0] * int(p["dim_feedforward"])
+
+
 def _encoder(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
     layer, x = "TransformerEncoderLayer", xs[0]
     return _needs_sequences(layer, xs) or _needs_heads(layer, p, x.shape[1]) or TensorSpec(x.shape, axes=SEQUENCE)
@@ -203,6 +214,7 @@ LAYERS = (
         weights=_attention_weights,
         module=_attention_module,
         forward=_attend,
+        inner=lambda p, xs: _attention_inner(p, xs[0], xs[1]),
         flops=lambda _p, xs, out: _attention_flops(out.shape[0], xs[1].shape[0], *(x.shape[1] for x in xs)),
         summary="{num_heads} heads",
         keywords="attention self cross transformer query key value",
@@ -220,6 +232,7 @@ LAYERS = (
         module=lambda p, xs: _transformer_module("TransformerEncoderLayer", p, xs),
         forward=lambda p, _xs: call("self", In(), **_mask("src_mask", "is_causal", p)),
         flops=_transformer_flops,
+        inner=_transformer_inner,
         summary="{num_heads} heads, {dim_feedforward} hidden units",
         keywords="transformer encoder self-attention block bert gpt",
         formula="z = norm(x + attention(x)), y = norm(z + W₂·φ(W₁·z))",
@@ -237,6 +250,7 @@ LAYERS = (
         module=lambda p, xs: _transformer_module("TransformerDecoderLayer", p, xs),
         forward=lambda p, _xs: call("self", In(0), In(1), **_mask("tgt_mask", "tgt_is_causal", p)),
         flops=_transformer_flops,
+        inner=_transformer_inner,
         summary="{num_heads} heads, {dim_feedforward} hidden units",
         keywords="transformer decoder cross-attention translation block",
         formula="u = norm(x + attention(x)), z = norm(u + attention(u, memory)), y = norm(z + W₂·φ(W₁·z))",

@@ -260,6 +260,7 @@ LAYERS = (
         module=lambda p, _xs: call("nn.CosineSimilarity", dim=p["dim"]),
         forward=lambda p, _xs: call("torch.unsqueeze", call("self", In(0), In(1)), p["dim"]),
         flops=lambda _p, xs, _out: 6 * xs[0].numel,  # three products, each summed
+        inner=lambda _p, xs: 2 * xs[0].numel,
         summary="axis {dim}",
         title="Cosine similarity",
         keywords="cosine angle distance siamese metric",

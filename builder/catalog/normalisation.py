@@ -240,6 +240,7 @@ LAYERS = (
         ),
         module=lambda p, _xs: call("nn.LocalResponseNorm", p["size"], **changed(p, RESPONSE_PARAMS)),
         flops=lambda p, _xs, out: (p["size"] + 4) * out.numel,
+        inner=lambda _p, xs: 3 * xs[0].numel,
         summary="{size} channels",
         keywords="lrn alexnet lateral inhibition brightness",
         formula="y = x / (k + α/n · Σ x² over n neighbouring channels)^β",

@@ -130,6 +130,16 @@ def _flops(gates: int) -> Callable[[Params, Inputs, TensorSpec], int]:
     return flops
 
 
+def _inner(gates: int) -> Callable[[Params, Inputs], int]:
+    """The gates and the memory of each step."""
+
+    def inner(p: Params, xs: Inputs) -> int:
+        rows = sum(shape[0] for name, shape in _tensors(gates, p, xs) if name.startswith("weight_ih"))
+        return 3 * xs[0].shape[0] * rows
+
+    return inner
+
+
 def _recurrent(layer: str, gates: int, help_: str, extra: tuple[Param, ...] = (), **about: str) -> LayerSpec:
     return LayerSpec(
         layer,
@@ -142,6 +152,7 @@ def _recurrent(layer: str, gates: int, help_: str, extra: tuple[Param, ...] = ()
         forward=_forward(layer),
         advise=_advice,
         flops=_flops(gates),
+        inner=_inner(gates),
         summary="memory of {hidden_size}, gives {output}",
         **about,  # type: ignore[arg-type]
     )

@@ -18,9 +18,17 @@ MODE = Param(
 
 def _upsample(p: Params, xs: Inputs) -> TensorSpec | Diagnostic:
     x = xs[0]
-    layout = SIGNAL if len(x.shape) == 2 and p["mode"] == "nearest" else IMAGE
+    layout = SIGNAL if len(x.shape) == 2 else IMAGE
     if problem := needs_float("Upsample", x) or needs_layout("Upsample", layout, x):
         return problem
+    if layout == SIGNAL and p["mode"] == "bilinear":
+        return Diagnostic(
+            "shape/bilinear-needs-image",
+            f"'bilinear' blends along height and width, but gets {x}, a signal.",
+            "Use 'nearest'.",
+            field="mode",
+            fix=put("Use 'nearest'", mode="nearest"),
+        )
     return TensorSpec((x.shape[0], *(p["scale_factor"] * n for n in x.shape[1:])), axes=layout)
 
 

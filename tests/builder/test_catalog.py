@@ -238,6 +238,31 @@ def test_the_type_of_the_values_matters_at_every_port(spec: LayerSpec) -> None:
         assert found.code.startswith("dtype/")
 
 
+def saved(spec: LayerSpec, inputs: Inputs, n: int = 4) -> float:
+    """Values per example that torch keeps for the backward pass, besides weights, inputs and output."""
+    net = compile_graph(alone(spec, inputs), seed=0)
+    tensors = [batch(x, n) for x in inputs]
+    seen: dict[int, int] = {}
+
+    def pack(t: torch.Tensor) -> torch.Tensor:
+        seen[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        out = net(*(t.requires_grad_() if t.is_floating_point() else t for t in tensors))
+    for t in (*tensors, *net.parameters(), *net.buffers(), out):
+        seen.pop(t.untyped_storage().data_ptr(), None)
+    return sum(seen.values()) / 4 / n
+
+
+@each_layer
+def test_what_a_layer_keeps_for_the_backward_pass_is_declared_within_a_factor_of_two(spec: LayerSpec) -> None:
+    inputs = (tensor((64, 32)),) * len(spec.ports) if spec.group in ("Attention", "Recurrent") else inputs_for(spec)
+    info = infer(alone(spec, inputs)).nodes["layer"]
+    assert info.output
+    assert saved(spec, inputs) <= 2 * (info.inner + info.output.numel) + 2 * inputs[0].shape[0]
+
+
 Case = tuple[str, dict[str, Any], list[tuple[int, ...]]]
 REFUSED: list[Case] = [
     ("Conv2d", {"kernel_size": 7}, [(1, 5, 5)]),
