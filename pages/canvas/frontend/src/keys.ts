@@ -57,7 +57,7 @@ function action(doc: Doc, act: Actions, key: string, node: string | null): (() =
     case "l": return act.layout;
     case "n": return act.note;
     case "b": return () => doc.toggle("box");
-    case "s": return () => doc.toggle("stack");
+    case "s": return () => { act.focus(); doc.toggle("stack"); };
     case "escape": return () => doc.s.setState({ connectFrom: null, menu: null, panel: null });
     case "a": return layer ? () => act.next(layer) : undefined;
     case "c": return layer && node ? () => (from && from !== node ? finish(doc, from, node) : begin(doc, node)) : undefined;

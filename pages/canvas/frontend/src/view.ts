@@ -5,8 +5,8 @@ import { sizeOf, type FEdge, type FNode, type Point } from "./graph";
 import { arrange } from "./layout";
 import { Ctx, useDoc } from "./parts";
 
-// What fitting leaves free: the toolbar stands on top, or, with nothing to edit, one button at the left.
-const FRAME = { top: 64, left: 40, right: 40, bottom: 24 };
+// What fitting leaves free (px): the toolbar stands on top, or, with nothing to edit, one button at the left.
+const FRAME = { top: 24, left: 40, right: 40, bottom: 24 };
 const VIEW_FRAME = { top: 16, left: 72, right: 32, bottom: 44 };
 const READABLE = 0.5, CLOSE = 0.65, CLOSEST = 1.15; // zoom
 const EDGE = 24; // px from the border to the first layer
@@ -18,20 +18,24 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
   const { doc } = useContext(Ctx);
   const flow = useReactFlow<FNode, FEdge>();
   const pane = useCallback(() => root.current!.querySelector(".react-flow"), [root]);
+  const frame = useCallback(() => {
+    if (doc.st.readonly) return VIEW_FRAME;
+    return { ...FRAME, top: FRAME.top + (root.current?.querySelector(".bar")?.clientHeight ?? 0) }; // one row, or two on a phone
+  }, [doc, root]);
   const fit = useCallback((duration = glide(200)) => {
-    void flow.fitView({ padding: px(doc.st.readonly ? VIEW_FRAME : FRAME), maxZoom: CLOSEST, duration });
-  }, [doc, flow]);
+    void flow.fitView({ padding: px(frame()), maxZoom: CLOSEST, duration });
+  }, [flow, frame]);
   /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. */
   const open = useCallback(() => {
-    const box = pane(), all = bounds(doc.st.nodes);
+    const box = pane(), all = bounds(doc.st.nodes), { top, left, right, bottom } = frame();
     if (!box || !doc.st.nodes.length) return;
-    const wide = box.clientWidth - FRAME.left - FRAME.right, high = box.clientHeight - FRAME.top - FRAME.bottom;
+    const wide = box.clientWidth - left - right, high = box.clientHeight - top - bottom;
     if (doc.st.readonly || Math.min(wide / all.w, high / all.h) >= READABLE) return fit(0);
     const first = beginning(doc.st.nodes, doc.st.edges);
     const whole = all.h * CLOSE <= high; // every row can be seen: they stand in the middle
-    const y = whole ? FRAME.top + (high - all.h * CLOSE) / 2 - all.y * CLOSE : FRAME.top + EDGE - first.y * CLOSE;
+    const y = whole ? top + (high - all.h * CLOSE) / 2 - all.y * CLOSE : top + EDGE - first.y * CLOSE;
     void flow.setViewport({ x: EDGE - first.x * CLOSE, y, zoom: CLOSE });
-  }, [doc, fit, flow, pane]);
+  }, [doc, fit, flow, frame, pane]);
   const layout = useCallback(() => {
     doc.place(arrange(doc.now, doc.st.dir));
     setTimeout(fit, 30);
