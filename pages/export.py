@@ -30,6 +30,7 @@ WORDS: dict[Stage, str] = {
 BINARY = "application/octet-stream"
 NEEDS = "It repeats the training with the same losses, without Layerloom."
 BESIDE = "It needs data.npz beside it, which the zip holds."
+EVERYTHING = "Everything as a zip"
 JOB = "away.onnx"
 POLL = 0.5  # seconds
 
@@ -61,7 +62,7 @@ def offers(graph: Graph, run: RunFolder | None) -> None:
 
 def _of_run(run: RunFolder) -> None:
     name = f"{folder(run.meta.title)}.zip"
-    _file(name, lambda: bundle_of(run), "application/zip", f"Everything below and the data. {NEEDS}", main=True)
+    _file(name, lambda: bundle_of(run), "application/zip", f"All of this and the data. {NEEDS}", EVERYTHING)
     _training(lambda: of_run(run, weights.read(run).step))
     _file("weights.safetensors", lambda: weights.read(run).content, BINARY, "The weights as last saved.")
     if weights.saved(run, "best"):
@@ -81,7 +82,13 @@ def _planned(graph: Graph) -> None:
         tell(refused.diagnostics[0])
         return
     name = f"{folder(config.data.name)}.zip"
-    _file(name, lambda: bundle(recipe, config.data.name), "application/zip", f"Program and data. {NEEDS}", main=True)
+    _file(
+        name,
+        lambda: bundle(recipe, config.data.name),
+        "application/zip",
+        f"All of this and the data. {NEEDS}",
+        EVERYTHING,
+    )
     _training(lambda: recipe)
 
 
@@ -90,16 +97,16 @@ def _training(recipe: Callable[[], Recipe]) -> None:
     _file("train.ipynb", lambda: notebook(recipe()), "application/x-ipynb+json", f"The same as a notebook. {BESIDE}")
 
 
-def _file(name: str, content: Callable[[], str | bytes], mime: str, about: str, main: bool = False) -> None:
+def _file(name: str, content: Callable[[], str | bytes], mime: str, about: str, label: str = "") -> None:
     """A download that is made when it is asked for."""
     st.download_button(
-        name,
+        label or name,
         content,
         name,
         mime,
         key=f"away.{name}",
         help=about,
-        type="primary" if main else "secondary",
+        type="primary" if label == EVERYTHING else "secondary",
         icon=":material/download:",
         on_click="ignore",
     )

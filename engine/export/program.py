@@ -13,7 +13,7 @@ from builder.infer import infer
 from builder.plan import plan
 from engine.export import phrases
 from engine.export.recipe import HORIZON, Recipe
-from engine.knobs import DROPOUT
+from engine.knobs import DROPOUT, initial
 from engine.memory import EVALUATED
 
 REPORTS = 10  # lines that a training prints
@@ -63,7 +63,7 @@ class Program:
                 return self.scheduled and (recipe.turned(name) or recipe.knobs[name] != recipe.steps)
             case _ if name.startswith(DROPOUT):
                 node = name.removeprefix(DROPOUT)
-                drawn = float(recipe.graph.by_id[node].params.get("p", 0.5))
+                drawn = initial(recipe.graph)[name]
                 return node in self.attributes and (recipe.turned(name) or recipe.knobs[name] != drawn)
         return recipe.acts(name)
 

@@ -14,7 +14,7 @@ from engine.config import DataRef, TrainConfig
 from engine.store import RunFolder
 from pages import export
 
-FILES = ["spiral.zip", "train.py", "train.ipynb", "model.py"]
+FILES = [export.EVERYTHING, "train.py", "train.ipynb", "model.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test_a_broken_drawing_has_nothing_to_take_away() -> None:
 def test_a_run_offers_its_weights_and_everything(workspace: Path) -> None:
     test = opened(run=a_run(workspace, weights=True).id)
     assert files(test) == [
-        "my-run.zip", "train.py", "train.ipynb", "weights.safetensors", "best.safetensors", "model.py",
+        export.EVERYTHING, "train.py", "train.ipynb", "weights.safetensors", "best.safetensors", "model.py",
     ]  # fmt: skip
 
 

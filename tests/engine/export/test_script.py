@@ -22,6 +22,7 @@ from engine.export import phrases
 from engine.export.recipe import Recipe
 from engine.export.script import train_script
 from engine.knobs import KNOBS
+from tests.engine.drawn import chain
 from tests.engine.export.programs import by_the_engine, in_a_clean_process, python, recipe, run_tool, write
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -37,6 +38,17 @@ TURNED: dict[int, dict[str, float]] = {
     20: {f"dropout:{DROPOUT}": 0.5, "momentum": 0.8, "clip_norm": 0.0, "input_noise": 0.0, "batch_size": 1},
     30: {"elastic": 0.01, "elastic_mix": 0.9, "clip_value": 0.1, "batch_size": 64},
 }
+NOISY = chain(
+    ("Input", {"shape": (4,)}),
+    ("Linear", {"out_features": 8}),
+    ("AlphaDropout", {}),
+    ("GaussianNoise", {}),
+    ("Linear", {"out_features": 8}),
+    ("StochasticDepth", {}),
+    ("Dropout", {}),
+    ("Linear", {"out_features": 3}),
+    ("Output", {}),
+)
 SMALL = 1_000_000  # FLOPs of one example
 # Elsewhere the engine sums over all weights at once, and the program over one layer after the other.
 INEXACT = ("l1", "l2", "elastic", "clip_norm")
@@ -72,6 +84,10 @@ def of_settings() -> dict[str, Recipe]:
     found["lone example"] = recipe("iris_mlp", knobs={"batch_size": 7})
     stopping: dict[str, Any] = {"early_stopping": True, "patience": 20, "optimizer": "sgd", "knobs": {"lr": 3.0}}
     found["odd names"] = recipe("mlp", 5, graph=oddly_named(), knobs={"dropout": 0.4})
+    noisy = recipe("iris_mlp", 20, graph=NOISY, knobs={"dropout": 0.3})
+    found["every dropout"] = replace(
+        noisy, changes={10: {f"dropout:{n.id}": 0.1 for n in NOISY.nodes if "D" in n.type}}
+    )
     found["early stopping"] = recipe("iris_mlp", 400, **stopping)
     return found
 
