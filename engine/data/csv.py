@@ -52,10 +52,11 @@ class CsvReport:
 
 def inspect(data: bytes) -> CsvReport:
     """Raises Refused when no network can be trained on ``data``."""
-    return _report(read(data))
+    return report_on(read(data))
 
 
-def _report(sheet: Sheet) -> CsvReport:
+def report_on(sheet: Sheet) -> CsvReport:
+    """As ``inspect``, of a table that has been read."""
     columns, rows = describe(sheet.frame), len(sheet.frame)
     if rows < MIN_ROWS:
         problem = f"The table has {rows} rows; a part must be trained on and a part held out."
@@ -80,7 +81,13 @@ def csv_dataset(
 ) -> Dataset:
     """The data set that predicts ``target`` (None: the default one). Raises Refused."""
     sheet = read(data)
-    report = _report(sheet)
+    return sheet_dataset(sheet, report_on(sheet), target, seed, test_share, task)
+
+
+def sheet_dataset(
+    sheet: Sheet, report: CsvReport, target: str | None, seed: int, test_share: float, task: str
+) -> Dataset:
+    """As ``csv_dataset``, of a table that has been read."""
     column = _target(report, target)
     kind = _task(column, task)
     frame, notes = _with_target(sheet.frame, column)

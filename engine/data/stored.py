@@ -1,0 +1,103 @@
+"""An imported table on disk: a data set's arrays as .npy files, which a reader maps instead of loading, the rest as
+JSON. A refusal is kept in the same place. No pickle.
+
+A folder of an upload holds ``data.csv``, ``report.json`` and, for each way to make a data set of it, ``sets/<key>/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from builder.diagnostic import Diagnostic, Refused
+from builder.spec import TensorSpec
+from engine.data.csv import CsvReport
+from engine.data.csv_columns import Column
+from engine.data.spec import Array, Dataset, Options, Scaler
+from engine.store import write_beside
+
+VERSION = 1  # of these files; others are made again
+REPORT, META, SETS = "report.json", "meta.json", "sets"
+ARRAYS = ("x_train", "y_train", "x_val", "y_val")
+SCALERS = ("scaler", "target_scaler")
+PLAIN = ("name", "kind", "task", "outputs", "features", "baseline", "classes", "target", "missing", "notes")
+
+
+def set_folder(folder: Path, options: Options, seed: int) -> Path:
+    """Where the data set with these ``options`` (target, task, test_share) belongs."""
+    text = json.dumps([VERSION, sorted(options.items()), seed])
+    return folder / SETS / hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def write_report(folder: Path, found: CsvReport | Refused) -> None:
+    _write(folder / REPORT, _refusal(found) if isinstance(found, Refused) else asdict(found))
+
+
+def read_report(folder: Path) -> CsvReport | None:
+    """None where there is none yet. Raises Refused where the table was."""
+    body = _read(folder / REPORT)
+    if body is None:
+        return None
+    columns = tuple(Column(**_tuples(column)) for column in body["columns"])
+    return CsvReport(**{**_tuples(body), "columns": columns})
+
+
+def write_dataset(folder: Path, found: Dataset | Refused) -> None:
+    """Into ``folder``, which is there and empty."""
+    if isinstance(found, Refused):
+        return _write(folder / META, _refusal(found))
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(found, name), allow_pickle=False)
+    for name in SCALERS:
+        if (scaler := getattr(found, name)) is not None:
+            np.save(folder / f"{name}.npy", np.stack([scaler.mean, scaler.std]), allow_pickle=False)
+    body = {name: getattr(found, name) for name in PLAIN}
+    return _write(folder / META, {**body, "missing": dict(found.missing), "input": asdict(found.input)})
+
+
+def read_dataset(folder: Path) -> Dataset | None:
+    """Its arrays are mapped read-only: only what is looked at is read. None and Refused as ``read_report``."""
+    body = _read(folder / META)
+    if body is None:
+        return None
+    arrays: dict[str, Any] = {name: _array(folder / f"{name}.npy") for name in ARRAYS}
+    scalers: dict[str, Any] = {name: _scaler(folder / f"{name}.npy") for name in SCALERS}
+    return Dataset(**{**_tuples(body), "input": TensorSpec(**_tuples(body["input"]))}, **arrays, **scalers)
+
+
+def _tuples(body: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows lists only, and the types of a data set tuples only."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
+
+
+def _array(path: Path) -> Array:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _scaler(path: Path) -> Scaler | None:
+    return Scaler(*np.load(path, allow_pickle=False)) if path.exists() else None
+
+
+def _refusal(refused: Refused) -> dict[str, Any]:
+    return {"refused": [d.to_json() for d in refused.diagnostics]}
+
+
+def _write(path: Path, body: dict[str, Any]) -> None:
+    write_beside(path, json.dumps({"version": VERSION, **body}, allow_nan=False).encode())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        body = dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return None
+    if body.pop("version", None) != VERSION:
+        return None
+    if told := body.get("refused"):
+        raise Refused(*(Diagnostic(**{k: v for k, v in d.items() if k != "fix"}) for d in told))
+    return body
