@@ -29,7 +29,7 @@ MASKS = 2**18  # numbers drawn for dropout at most per call: they should stay in
 REASON = "The network is a chain of dense layers, so its steps run in a compiled kernel, many per call."
 REGULAR = ("l1", "l2", "elastic", "elastic_mix", "weight_decay", "clip_norm", "clip_value", "label_smoothing")
 KNOBS = frozenset(
-    ("lr", "momentum", "batch_size", "input_noise", *REGULAR)
+    ("lr", "momentum", "batch_size", "input_noise", "speed", *REGULAR)
 )  # that the kernel obeys, beside those of dropout
 
 
@@ -42,12 +42,12 @@ class Native:
     better: Callable[[], Lane | None] | None = None
 
     def __init__(self, training: Training, library: ctypes.CDLL) -> None:
-        if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
-            raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         if training.device.type != "cpu" or training.batches.x.dtype != torch.float32:
             raise Unfit("The fast kernel is for numbers on the CPU.")
         self.training, self.library, self.width = training, library, int(library.width())
         self.chain = chain(training)
+        if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
+            raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         self.desk = Desk(training, self.chain)
 
     def train(self, count: int, tap: Tap | None) -> None:
