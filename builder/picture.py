@@ -44,7 +44,7 @@ LIGHT = Look(
     "#ffffff", "#1f2328", "#5a6068", "#767c84", {"added": "#0072b2", "removed": "#c24e00", "changed": "#8a5a00"}
 )
 DARK = Look(
-    "#0e1117", "#f0f2f6", "#a9b0ba", "#8b929c", {"added": "#56b4e9", "removed": "#ff9142", "changed": "#f0c34a"}
+    "#181817", "#f0f2f6", "#a9b0ba", "#8b929c", {"added": "#56b4e9", "removed": "#ff9142", "changed": "#f0c34a"}
 )
 
 

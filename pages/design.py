@@ -12,6 +12,7 @@ from engine import share
 from pages import session, settings
 from pages import share as sharing
 from pages.canvas import Doc, canvas, fix_for, notes, sync
+from pages.export import take_away
 from pages.forms import tell
 from pages.hide import hidden
 from pages.inspector import inspector
@@ -56,6 +57,8 @@ def editor() -> None:
             probe_panel(curable, doc.graph, settings.chosen(doc.graph), session.net_id())
     if not hidden("source"):
         code(inference, doc)
+    if not hidden("export"):
+        take_away(doc.graph)
 
 
 def summary(_doc: Doc, inference: Inference) -> None:

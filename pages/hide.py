@@ -20,6 +20,7 @@ PAGES: dict[str, str] = {
     "inspector": "Layer settings beside the canvas",
     "preview": "Preview on a real batch",
     "source": "PyTorch source",
+    "export": "Take it away",
     "data": "Data set",
     "runs": "List of runs",
 }

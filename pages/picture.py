@@ -12,8 +12,8 @@ _PNG = st.components.v2.component(
     "layerloom_png",
     html='<button type="button">Download PNG</button><span role="status"></span>',
     css="""
-button { font: inherit; padding: .25rem .75rem; min-height: 2.5rem; color: var(--st-text-color); cursor: pointer;
-  background: var(--st-background-color); border: 1px solid var(--st-border-color);
+button { font: inherit; font-size: .875rem; padding: .25rem .75rem; min-height: 2.5rem; cursor: pointer;
+  color: var(--st-text-color); background: var(--st-background-color); border: 1px solid var(--st-border-color);
   border-radius: var(--st-button-radius); }
 button:hover, button:focus-visible { color: var(--st-primary-color); border-color: var(--st-primary-color); }
 span { margin-left: .5rem; }
@@ -46,7 +46,7 @@ export default function ({ data, parentElement }) {
 }
 """,
 )
-SCALE = 3  # 288 dots per inch: what journals ask of line art at this size is met by the SVG
+SCALE = 3  # 288 dots per inch
 
 
 def look() -> Look:

@@ -60,7 +60,7 @@ def dialog() -> None:
     )
     text = share.encode(shared)
     if len(text) <= share.MAX_LINK:
-        st.code(address(text, parts), language=None, wrap_lines=True)
+        st.code(address(text, parts), language=None, wrap_lines=True, height=140)
         st.caption("The button at its right end copies the link.")
     else:
         problem = f"The network is too large for a link ({len(text):,} characters of at most {share.MAX_LINK:,})."

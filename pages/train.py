@@ -17,17 +17,22 @@ from engine.preflight import preflight
 from engine.store import RunFolder
 from pages import session
 from pages.canvas import Doc, canvas, notes
+from pages.export import take_away
 from pages.forms import tell
-from pages.hide import hidden_names
+from pages.hide import hidden, hidden_names
 from pages.inspector import problems
 from pages.lead import lead, watch
 from pages.live import live_panel
 from pages.settings import Choice, only_turned, settings
 
+# A small network does tens of thousands of steps per second: held back, one can watch it and turn its knobs.
+WATCHABLE = {"speed": 1000.0}
+
 
 @st.fragment
 def body() -> None:
     lead()
+    st.session_state.setdefault("knobs", dict(WATCHABLE))
     left, right = st.columns([1, 3.2], gap="medium")
     run = attached()
     with left:
@@ -50,7 +55,9 @@ def body() -> None:
         )
         if panel.knobs:
             st.session_state.knobs = only_turned(panel.knobs, session.doc().graph)
-    session.save()
+        session.save()
+        if run and not hidden("export"):
+            take_away(run.graph, run)
 
 
 def knobs() -> dict[str, float]:

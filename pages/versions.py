@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -86,8 +87,9 @@ def compare(old: Graph, new: Graph) -> None:
         elsewhere = f" {found.moved} layers stand elsewhere." if found.moved else ""
         st.success(f"Both are the same network.{elsewhere}", icon=":material/check_circle:")
         return
-    both = merged(old, new)
-    picture = svg(both, infer(both), look(), found.node_marks(), found.edge_marks())
+    known = infer(new)  # a layer that is gone keeps the shape that it had
+    known = replace(known, nodes={**infer(old).nodes, **known.nodes})
+    picture = svg(merged(old, new), known, look(), found.node_marks(), found.edge_marks())
     st.image(picture, width="stretch")
     st.table(pd.DataFrame(rows(found, old, new)), hide_index=True)
 
