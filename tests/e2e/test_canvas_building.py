@@ -302,7 +302,73 @@ def test_a_node_shows_the_picture_of_its_preview_and_of_no_other(previewed: Canv
     assert previewed.problems == []
 
 
-# ---- a finger
+# ---- every reader
+
+
+def test_tab_meets_the_search_the_layers_the_tools_and_then_the_drawing(cnn: Canvas) -> None:
+    page = cnn.page
+    cnn.editor.focus()
+    for role, name in (("searchbox", "Search layers"), ("button", "Add Input"), ("button", "Undo")):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role(role, name=name, exact=True)).to_be_focused()  # type: ignore[arg-type]
+    page.keyboard.press("Shift+Tab")
+    for name in ("Add Output", "Add Linear"):
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("button", name="Add Output", exact=True)).to_be_focused()
+
+
+def test_nothing_glides_for_those_who_asked_for_less_motion(cnn: Canvas) -> None:
+    cnn.page.emulate_media(reduced_motion="reduce")
+    cnn.page.get_by_role("button", name="Zoom In").click()
+    cnn.rest()
+    view = cnn.page.locator(".react-flow__viewport")
+    cnn.tool("Fit view").click()
+    seen = {view.get_attribute("style") for _ in range(3)}
+    cnn.page.wait_for_timeout(400)
+    assert view.get_attribute("style") in seen
+    cnn.page.emulate_media(reduced_motion="no-preference")
+
+
+def test_at_twice_the_size_nothing_is_cut_off_sideways(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 640, "height": 450}, device_scale_factor=2)
+    page.set_default_timeout(20_000)
+    page.goto(f"{url}/?drawing=cnn")
+    canvas = Canvas(page)
+    expect(canvas.node("input_1")).to_be_visible(timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    box = canvas.editor.bounding_box()
+    assert box
+    for name in ("Layers", "Undo", "Stack", "Shortcuts"):
+        tool = canvas.tool(name).bounding_box()
+        assert tool
+        assert box["x"] <= tool["x"]
+        assert tool["x"] + tool["width"] <= box["x"] + box["width"]
+    page.close()
+
+
+# ---- fingers
+
+
+def test_two_fingers_zoom_the_drawing(phone: Page, url: str) -> None:
+    phone.goto(f"{url}/?drawing=cnn")
+    canvas = Canvas(phone)
+    expect(canvas.node("conv2d_1")).to_be_visible(timeout=60_000)
+    canvas.rest()
+    before = canvas.node("input_1").bounding_box()
+    send = phone.context.new_cdp_session(phone).send
+    x, y = middle(canvas.editor)
+    for kind, apart in [("touchStart", 30), *(("touchMove", d) for d in (45, 60, 75, 90))]:
+        points = [{"x": x - apart, "y": y + 130, "id": 0}, {"x": x + apart, "y": y + 130, "id": 1}]
+        send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        phone.wait_for_timeout(30)
+    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    canvas.rest()
+    after = canvas.node("input_1").bounding_box()
+    assert before
+    assert after
+    assert after["width"] > 1.5 * before["width"]
 
 
 def test_a_finger_that_rests_on_a_layer_asks_what_comes_next(phone: Page, url: str) -> None:

@@ -65,7 +65,7 @@ interface ShownProps { stack: boolean; onPaneClick(): void; next(node: string): 
 /** The drawing, or the same network as a list. */
 function Shown({ stack, children, root, ...rest }: ShownProps) {
   if (stack) return <Stack next={rest.next}>{children}</Stack>;
-  return <Flow {...rest} root={root}><Panel position="top-left">{children}</Panel></Flow>;
+  return <div className="drawing"><div className="tools">{children}</div><Flow {...rest} root={root} /></div>; // so Tab meets the tools first
 }
 
 /** Whether `on` has been true for a while: only a slow answer is worth showing. */
@@ -161,7 +161,7 @@ function useWiring(root: React.RefObject<HTMLDivElement | null>) {
   return { onConnect, isValidConnection, onConnectEnd, onClickConnectEnd: onConnectEnd as never, onReconnect, onReconnectStart, onReconnectEnd };
 }
 
-function Flow({ children, onPaneClick, next, root }: Omit<ShownProps, "stack">) {
+function Flow({ onPaneClick, next, root }: Omit<ShownProps, "stack" | "children">) {
   const { doc, live } = useContext(Ctx);
   const nodes = useDoc((s) => s.nodes), edges = useDoc((s) => s.edges), readonly = useDoc((s) => s.readonly), box = useDoc((s) => s.box);
   const legend = useCallback((el: HTMLDivElement | null) => live.setLegend(el), [live]);
@@ -180,7 +180,6 @@ function Flow({ children, onPaneClick, next, root }: Omit<ShownProps, "stack">) 
       <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
       <Controls showInteractive={false} showFitView={false} />
       {!readonly && <MiniMap pannable zoomable nodeColor={(n) => groupColor(doc.palette, doc.specs.get((n as FNode).data.layer)?.group)} />}
-      {children}
       <Panel position="bottom-center">
         <div className="legend" ref={legend} hidden aria-label="Colours show the gradient, from vanishing through healthy to exploding">
           gradient: vanishing <i /> healthy <i /> exploding

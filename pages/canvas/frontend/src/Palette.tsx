@@ -1,5 +1,5 @@
 // The layers to choose from: search, click to append, drag to place. Pointer events, so that touch and pen work too.
-import { useContext, useMemo, useRef, useState, type PointerEvent } from "react";
+import { useContext, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { groupColor } from "./colors";
 import { named } from "./menus";
 import { Ctx, tone } from "./parts";
@@ -18,13 +18,13 @@ export function Palette({ open, onPick, onDrop }: Props) {
     <div id="layers" className={`palette${open ? " open" : ""}${ghost ? " dragging" : ""}`} role="region" aria-label="Layers">
       <input type="search" placeholder="Search layers" aria-label="Search layers" value={query}
         onChange={(e) => setQuery(e.currentTarget.value)}
-        onKeyDown={(e) => { if (e.key === "Enter" && first) { onPick(first.type); setQuery(""); } }} />
-      <div className="scroll">
+        onKeyDown={(e) => { if (e.key === "Enter" && first) { onPick(first.type); setQuery(""); } else if (e.key === "ArrowDown") step(e, 1); }} />
+      <div className="scroll" onKeyDown={(e) => { if (e.key === "ArrowDown") step(e, 1); else if (e.key === "ArrowUp") step(e, -1); }}>
         {groups.map(([group, layers]) => (
           <div key={group} role="group" aria-label={group}>
             <div className="grp">{group}</div>
             {layers.map((l) => (
-              <button key={l.type} type="button" title={l.help} aria-label={`Add ${l.title}`}
+              <button key={l.type} type="button" title={l.help} aria-label={`Add ${l.title}`} tabIndex={l === first ? 0 : -1}
                 style={tone(groupColor(doc.palette, group))} {...press(l)}>{l.title}</button>
             ))}
           </div>
@@ -34,6 +34,13 @@ export function Palette({ open, onPick, onDrop }: Props) {
       {ghost && <div className="ghost" style={{ left: ghost.x, top: ghost.y, ...tone(groupColor(doc.palette, ghost.layer.group)) }}>{ghost.layer.title}</div>}
     </div>
   );
+}
+
+/** One stop for Tab, arrows within: a hundred layers are not a hundred stops. */
+function step(e: KeyboardEvent<HTMLElement>, by: 1 | -1) {
+  const palette = e.currentTarget.closest(".palette")!, all = [...palette.querySelectorAll<HTMLElement>("input, button")];
+  e.preventDefault();
+  all[all.indexOf(e.target as HTMLElement) + by]?.focus();
 }
 
 function search(layers: LayerSpec[], order: string[], query: string): [string, LayerSpec[]][] {
