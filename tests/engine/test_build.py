@@ -34,6 +34,12 @@ def test_a_compiler_that_fails_leaves_nothing_behind(compiler: str, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_cannot_be_loaded_is_no_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(build, "places", lambda: (tmp_path,))
+    (tmp_path / f"kernel-{build.key()}.so").write_text("no library")
+    assert build.library() is None
+
+
 def test_without_a_place_to_write_nothing_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(build, "places", lambda: (tmp_path / "file" / "none",))

@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -50,11 +51,12 @@ def places() -> tuple[Path, ...]:
 
 
 def library() -> ctypes.CDLL | None:
-    """The compiled kernel, if there is one."""
+    """The compiled kernel, if there is one that can be loaded (from some disks nothing may be)."""
     for folder in places():
         path = folder / f"kernel-{key()}.so"
         if path.exists():
-            return _load(path)
+            with suppress(OSError):
+                return _load(path)
     return None
 
 
