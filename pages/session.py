@@ -16,7 +16,7 @@ from builder import templates
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from builder.history import History
-from engine.config import TrainConfig
+from engine.config import DataRef, TrainConfig
 from engine.home import home
 from engine.lease import Holder, Lease
 from engine.nets import NET_ID, NetFolder
@@ -77,11 +77,12 @@ def _adopt(graph: Graph) -> None:
 
 
 def _leave() -> None:
-    """Gives up the lead of the network at hand, for one with another address."""
+    """Gives up the lead of the network at hand, and its settings, for one with another address."""
     if "doc" in st.session_state:
         old = NetFolder(home(), st.session_state.net)
         if old.begun:
             _try(Lease(old.folder, this_tab(), active).release)
+        settings.choose(TrainConfig(DataRef(settings.FIRST)))
     for name in ("doc", "loads", "holder", "led", "net"):
         st.session_state.pop(name, None)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from engine import nets
 from engine.config import DataRef, TrainConfig
 from engine.nets import MAX_NAME, NetFolder
 
+ROOT = Path(__file__).parents[2]
 LENET, SPIRAL = templates.load("lenet5"), templates.load("spiral_mlp")
 
 
@@ -63,6 +67,28 @@ def test_a_crash_while_saving_leaves_the_old_drawing_whole(
     monkeypatch.undo()
     assert net.read() == SPIRAL
     assert [p.name for p in net.file.parent.glob("*.part")] == []
+
+
+def test_a_killed_process_leaves_a_whole_drawing(net: NetFolder, tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from builder import templates
+from engine.nets import NetFolder
+net, graphs = NetFolder(Path({str(tmp_path)!r}), "abcdefgh1234"), [templates.load(n) for n in ("lenet5", "spiral_mlp")]
+print("begun", flush=True)
+while True:
+    for graph in graphs:
+        net.write(graph)
+"""
+    for i in range(4):
+        writer = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
+        assert writer.stdout
+        writer.stdout.readline()
+        time.sleep(0.02 + 0.013 * i)  # into the midst of it, at another place each time
+        writer.kill()
+        writer.communicate()
+        assert net.read() in (None, LENET, SPIRAL)
+    assert not list(net.file.parent.glob("*.unreadable-*"))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\x00", document.dumps(LENET).encode()[:200]])

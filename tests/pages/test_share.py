@@ -96,6 +96,18 @@ def test_who_only_looks_leaves_nothing_on_disk(workspace: Path) -> None:
     assert not (workspace / "nets").exists()
 
 
+def test_another_address_in_the_same_tab_brings_its_own_drawing_and_settings(workspace: Path) -> None:
+    other = NetFolder(workspace, "another_net_1")
+    other.write(SPIRAL)
+    test = opened("main", at(share=encode(SHARED)))
+    shared = NetFolder(workspace, test.session_state.net)
+    test.query_params["net"] = "another_net_1"
+    test.run()
+    assert test.session_state.doc.graph == SPIRAL == other.read()
+    assert test.session_state.settings["seed"] == 0
+    assert (shared.read(), shared.read_config()) == (LENET, SHARED.config)
+
+
 # ---- two tabs
 
 
