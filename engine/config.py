@@ -34,7 +34,7 @@ SETTINGS: tuple[Param, ...] = (
         label="Learning-rate schedule",
         help="How the learning rate changes over the run.",
     ),
-    Param("steps", "int", 10_000, 1, 10_000_000, label="Steps", log=True, help="How many batches to train on."),
+    Param("steps", "int", 20_000, 1, 10_000_000, label="Steps", log=True, help="How many batches to train on."),
     Param("seed", "int", 0, 0, 2**31 - 1, label="Seed", help="The same seed gives the same run."),
     Param(
         "device",
@@ -86,7 +86,7 @@ class TrainConfig:
     loss: str = "auto"
     optimizer: str = "adam"
     schedule: str = "constant"
-    steps: int = 10_000
+    steps: int = 20_000
     seed: int = 0
     device: str = "auto"
     early_stopping: bool = False

@@ -13,7 +13,7 @@ OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")
 
 @dataclass(frozen=True)
 class Event:
-    """``body`` is plain JSON (finite floats, None for what does not apply); its fields are listed in ARCHITECTURE.md."""
+    """``body`` is plain JSON: finite floats, None for what does not apply. ARCHITECTURE.md lists its fields."""
 
     kind: Kind
     step: int

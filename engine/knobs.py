@@ -43,6 +43,17 @@ KNOBS: tuple[Param, ...] = (
         help="How many examples one step looks at.",
     ),
     Param(
+        "speed",
+        "float",
+        0.0,
+        0.0,
+        100_000.0,
+        label="Speed limit",
+        symbol="steps/s",
+        log=True,
+        help="At most so many steps per second, so that one can watch. Changes nothing else. 0 is as fast as it goes.",
+    ),
+    Param(
         "l1",
         "float",
         0.0,

@@ -179,6 +179,11 @@ class Training:
             self.over = True
             raise self.inquest.not_finite(self.step + 1, loss, x)
 
+    def idle(self, seconds: float) -> None:
+        """Takes note that whoever iterates waited for so long on purpose, to be watched."""
+        self.seconds += seconds
+        self.report.pace.idle(seconds)
+
     def started(self) -> Event:
         """What the page must know of a run before its first number."""
         data = self.data

@@ -27,6 +27,10 @@ class Pace(Protocol):
 
     def paid(self, look: str, now: float, cost: float) -> None: ...
 
+    def idle(self, seconds: float) -> None:
+        """The run was held back for so long: time in which looking costs nobody anything."""
+        ...
+
 
 @dataclass
 class Budget:
@@ -61,11 +65,11 @@ class Governor:
 
     def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
         self.clock, self.began = clock, clock()
+        self.waited = 0.0
         self.budgets = {
             "point": Budget(12.5, 0.01),
-            "evaluation": Budget(
-                12.5, 0.1, credit=10
-            ),  # who learns waits for these: large networks must show some early
+            # Who learns waits for these: large networks must show some early.
+            "evaluation": Budget(12.5, 0.1, credit=10),
             "layers": Budget(10, 0.0125),
             "hist": Budget(2, 0.0075),
             "boundary": Budget(3, 0.02),
@@ -77,7 +81,7 @@ class Governor:
         if now < self.next:
             return NOTHING
         self.next = now + 0.005
-        used = self.clock() - self.began
+        used = self.clock() - self.began + self.waited
         found = frozenset(look for look, budget in self.budgets.items() if budget.due(now, used))
         if step == self.watched + 1:
             return found - INSIDE
@@ -91,6 +95,9 @@ class Governor:
 
     def paid(self, look: str, now: float, cost: float) -> None:
         self.budgets[look].paid(now, cost)
+
+    def idle(self, seconds: float) -> None:
+        self.waited += seconds
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,6 @@ class EveryN:
 
     def paid(self, look: str, now: float, cost: float) -> None:
         """Costs do not matter here."""
+
+    def idle(self, seconds: float) -> None:
+        """Nor does time."""

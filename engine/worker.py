@@ -31,10 +31,12 @@ from engine.limits import settle
 from engine.log import Log, Record, told
 from engine.loop import Training
 from engine.store import RunFolder
+from engine.throttle import Throttle
 
 FLUSH_SECONDS = 0.03  # facts are written together, at most this late
 CHECKPOINT_SECONDS = 10.0
-STRIDE_SECONDS = 0.02  # a call to a lane that can train several batches takes about that long; commands wait for it
+STRIDE_SECONDS = 0.01  # a call to a lane that can train several batches takes about that long; commands and looks wait
+LOOK_SECONDS = 0.01  # a run that waits looks so often for a command
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
 
 LANES: tuple[Wanted, ...] = ("eager", "auto")
@@ -77,6 +79,7 @@ class Worker:
         self.next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
         self.saved: dict[str, int] = {}  # the step of each checkpoint on disk
         self.turns = turns_after(run, training.resumed_from)
+        self.throttle = Throttle()
 
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
@@ -88,6 +91,7 @@ class Worker:
             self._keep_time(time.monotonic())
             self._obey()
             self._turn_again()
+            self._hold_back()
             if self.state in OVER:
                 break
         self._checkpoint()
@@ -120,6 +124,18 @@ class Worker:
             self._act(command)
             if command["do"] == "step":
                 break
+
+    def _hold_back(self) -> None:
+        """Waits where the run is faster than its speed knob allows; a command ends the wait."""
+        limit, began = self.training.tuning.values["speed"], time.monotonic()
+        self.training.stride.most = max(1, int(limit * STRIDE_SECONDS)) if limit else sys.maxsize
+        ahead = self.throttle.ahead(limit, self.training.step, began) if self.state == "running" else 0.0
+        if ahead > FLUSH_SECONDS:
+            self.recorder.flush()
+        while (left := began + ahead - time.monotonic()) > 0 and self.inbox.empty():
+            time.sleep(min(left, LOOK_SECONDS))
+        if ahead:
+            self.training.idle(time.monotonic() - began)
 
     def _turn_again(self) -> None:
         """Turns knobs at the steps at which they were turned before the worker was lost, batch by batch until then."""

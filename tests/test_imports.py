@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,3 +66,20 @@ def test_what_the_app_process_imports_from_builder_and_engine_leaves_torch_out()
     script = f"import sys, {', '.join(NO_TORCH)}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_no_page_brings_torch_into_the_app_process(tmp_path):
+    script = """
+import sys
+from streamlit.testing.v1 import AppTest
+import app
+for page in ("design", "train", "runs"):
+    test = AppTest.from_file(f"pages/{page}.py", default_timeout=60).run()
+    assert not test.exception, (page, test.exception)
+print("torch" in sys.modules)
+"""
+    environment = {**os.environ, "LAYERLOOM_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr

@@ -55,6 +55,8 @@ class Program:
         match name:
             case "lr" | "batch_size":
                 return True
+            case "speed":
+                return False
             case "momentum":
                 return "momentum" in self.optimizer.uses
             case "elastic_mix":

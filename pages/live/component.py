@@ -21,6 +21,7 @@ from engine.store import RunFolder
 from pages.live.assets import asset_url
 
 GROUPS: dict[str, tuple[str, ...]] = {
+    "Pace": ("speed",),
     "Step size": ("lr", "momentum", "batch_size"),
     "Penalties": ("l1", "l2", "elastic", "elastic_mix", "weight_decay"),
     "Noise": ("input_noise", "label_smoothing"),

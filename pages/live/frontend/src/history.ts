@@ -110,6 +110,7 @@ export class History {
   private turn(step: number, time: number, body: Json): void {
     this.knobs[body.name] = body.new;
     this.acked[body.name] = step;
+    if (body.name === "speed") return; // it changes when things are seen, and nothing in the curves
     const last = this.markers.at(-1);
     if (last && last.name === body.name && time - last.time < DRAG_S) Object.assign(last, { step, time, value: body.new });
     else this.markers = [...this.markers, { step, time, name: body.name, old: body.old, value: body.new }].slice(-MARKERS);

@@ -55,8 +55,16 @@ export class Panel {
     const before = this.api.data;
     this.api = api;
     if (api.data.run !== before.run) this.attach();
+    if (api.data.run && api.data.run !== before.run) this.come();
     this.follow();
     this.redraw();
+  }
+
+  /** A run was just started: where the panel lies below the fold, as on a phone, it comes into view. */
+  private come(): void {
+    if (this.root.getBoundingClientRect().top < innerHeight * 0.7) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.root.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
   }
 
   destroy(): void {
