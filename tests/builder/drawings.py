@@ -48,7 +48,9 @@ def values(param: Param) -> st.SearchStrategy[Any]:
         "bool": st.booleans(),
         "node": IDS,
         "choice": st.sampled_from(param.choices or ("",)),
-        "float": st.floats(param.low if param.low is not None else -9.0, min(param.high or 9.0, 9.0)),
+        "float": st.floats(
+            param.low if param.low is not None else -9.0, min(9.0 if param.high is None else param.high, 9.0)
+        ),
     }[param.kind]
     if param.axes > 1:
         some = some | st.lists(some, min_size=param.axes, max_size=param.axes).map(param.coerce)
