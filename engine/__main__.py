@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -66,6 +67,7 @@ def export(args: argparse.Namespace) -> int:
     graph = run.graph if run else read_network(args.net)
     title = run.meta.title if run else Path(args.net).stem
     if args.onnx:
+        logging.getLogger("layerloom").addHandler(logging.NullHandler())  # a trace is for who looks after a server
         args.onnx.write_bytes(OnnxJob(graph, weights.read(run).content if run else None).wait())
         print(args.onnx)
     if args.out or not args.onnx:

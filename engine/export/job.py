@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,9 +82,11 @@ class OnnxJob:
         self.difference = message.get("difference", self.difference)
         if found := message.get("problem"):
             self.problem = Diagnostic(found["code"], found["what"], found["cure"], found["node"])
+        if trace := message.get("trace"):
+            logging.getLogger("layerloom").error("An ONNX export failed\n%s", trace)
 
 
-def _messages(arguments: list[Path]) -> Any:
+def _messages(arguments: list[Path]) -> Iterator[dict[str, Any]]:
     """What the worker says, until it ends or its time is up."""
     with subprocess.Popen(
         [sys.executable, "-m", "engine.export.onnx", *map(str, arguments)],

@@ -1,17 +1,19 @@
 """A network as one ONNX file, given away only after onnxruntime has computed the same numbers with it.
 
 A process of its own, since it costs seconds and much memory: ``python -m engine.export.onnx NET.json FILE.onnx
-[WEIGHTS.safetensors]``. It prints JSON lines: {"stage": …} as it goes on, then {"difference": …} or {"problem": …}.
+[WEIGHTS.safetensors]``. It prints JSON lines: {"stage": …} as it goes on, then {"difference": …} or {"problem": …},
+the latter with a "trace" where nobody foresaw it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from builder.infer import infer
 from builder.spec import TensorSpec
+from engine.faults import is_out_of_memory
 from engine.limits import NICE, confine
 
+Tell = Callable[..., None]
 BATCHES = (1, 2, 5)  # sizes at which both must agree
 TRACED = 3  # size that the exporter sees; 1 would be taken for a constant
 TOLERANCE = 1e-4  # of the largest output
@@ -36,27 +40,32 @@ TOLERANCE = 1e-4  # of the largest output
 def main(argv: Sequence[str]) -> int:
     confine(NICE)
     torch.set_num_threads(1)
-    say: Any = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # the exporter talks; its words belong with the errors
-    try:
-        graph = document.loads(Path(argv[0]).read_bytes())
-        difference = export(
-            graph, Path(argv[1]), Path(argv[2]) if len(argv) > 2 else None, lambda s: tell(say, stage=s)
-        )
-        tell(say, difference=difference)
-    except Refused as refused:
-        tell(say, problem=refused.diagnostics[0].to_json())
-    except Exception:
-        traceback.print_exc()
-        tell(say, problem=unwritable().to_json())
+    with os.fdopen(os.dup(1), "w", buffering=1) as out:
+        os.dup2(2, 1)  # the exporter talks; its words belong with the errors
+
+        def tell(**message: object) -> None:
+            out.write(json.dumps(message) + "\n")
+
+        with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
+            answer(*map(Path, argv), tell=tell)
     return 0
 
 
-def tell(say: Any, **message: object) -> None:
-    say.write(json.dumps(message) + "\n")
+def answer(net: Path, target: Path, weights: Path | None = None, *, tell: Tell) -> None:
+    """Exports, and tells how that goes and ends."""
+    try:
+        graph = document.loads(net.read_bytes())
+        tell(difference=export(graph, target, weights, lambda stage: tell(stage=stage)))
+    except BrokenPipeError:
+        raise
+    except Refused as refused:
+        tell(problem=refused.diagnostics[0].to_json())
+    except Exception as error:
+        problem = no_memory() if short_of_memory(error) else unwritable()
+        tell(problem=problem.to_json(), trace=traceback.format_exc())
 
 
-def export(graph: Graph, path: Path, weights: Path | None, stage: Any) -> float:
+def export(graph: Graph, path: Path, weights: Path | None, stage: Callable[[str], None]) -> float:
     """Writes ``path`` and returns the largest difference to the network, as a share of its largest output."""
     stage("load")
     net = compile_graph(graph, seed=0)
@@ -150,11 +159,23 @@ def unwritable() -> Diagnostic:
     return Diagnostic("export/onnx-failed", what, "Take model.py and the weights instead.")
 
 
+def short_of_memory(error: BaseException | None) -> bool:
+    """Whether this, or what led to it, was a lack of memory."""
+    if error is None:
+        return False
+    here = is_out_of_memory(error) or getattr(error, "errno", None) == errno.ENOMEM
+    return here or short_of_memory(error.__cause__ or error.__context__)
+
+
+def no_memory() -> Diagnostic:
+    what = "Writing ONNX needs more memory than this machine has left."
+    return Diagnostic("export/onnx-memory", what, "Try again later, or take model.py and the weights instead.")
+
+
 def unequal(difference: float) -> Diagnostic:
     what = f"onnxruntime computes other numbers than the network (off by {difference:.2g}), so there is no file."
     return Diagnostic("export/onnx-unequal", what, "Take model.py and the weights instead.")
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ import pytest
 from safetensors.torch import save_file
 from torch import Tensor
 
+from builder import document
 from builder.compile import GraphModule, compile_graph
 from builder.diagnostic import Refused
 from builder.graph import Edge, Graph, Node
@@ -106,11 +108,39 @@ def test_the_worker_process_tells_how_far_it_is_and_hands_the_file_over() -> Non
     assert onnx.load_model(io.BytesIO(content)).graph.node
 
 
-def test_a_worker_that_dies_and_weights_of_another_network_are_told_in_plain_words(tmp_path: Path) -> None:
+def answered(tmp_path: Path, weights: bytes | None = None) -> list[dict[str, Any]]:
+    (tmp_path / "net.json").write_text(document.dumps(load("iris_mlp")))
+    paths = [tmp_path / "net.json", tmp_path / "net.onnx"]
+    if weights is not None:
+        paths.append(tmp_path / "weights.safetensors")
+        paths[-1].write_bytes(weights)
+    messages: list[dict[str, Any]] = []
+    export_onnx.answer(*paths, tell=lambda **message: messages.append(message))
+    assert not (tmp_path / "net.onnx").exists()
+    return messages
+
+
+def test_an_unforeseen_fault_is_told_in_plain_words_and_logged_with_its_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages = answered(tmp_path, b"no weights")
+    assert messages[-1]["problem"]["code"] == "export/onnx-failed"
+    monkeypatch.setattr(job, "_messages", lambda arguments: iter(messages))
     with pytest.raises(Refused) as refused:
-        OnnxJob(load("iris_mlp"), b"no weights").wait()
-    assert refused.value.diagnostics[0].code == "export/onnx-failed"
-    assert "Traceback" not in refused.value.diagnostics[0].text
+        OnnxJob(load("iris_mlp")).wait()
+    assert refused.value.diagnostics[0].text == export_onnx.unwritable().text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "cause", [MemoryError(), OSError(12, "Cannot allocate memory"), RuntimeError("not enough memory: 9 bytes")]
+)
+def test_too_little_memory_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: Exception) -> None:
+    def full(*_: object) -> bytes:
+        raise ValueError("a step of the exporter failed") from cause
+
+    monkeypatch.setattr(export_onnx, "written", full)
+    assert answered(tmp_path)[-1]["problem"]["code"] == "export/onnx-memory"
 
 
 def test_a_worker_that_says_nothing_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,12 +171,13 @@ def test_every_knob_that_is_on_is_used_and_none_that_is_off() -> None:
 
     off = names(recipe("mlp"))
     for knob in KNOBS:
-        if knob.name not in ("lr", "batch_size", "momentum", "elastic_mix"):
+        if knob.name not in ("lr", "batch_size", "momentum", "elastic_mix", "speed"):
             assert knob.name.upper() not in off
             assert knob.name.upper() in names(recipe("mlp", knobs={knob.name: 0.1}))
     assert {"LR", "BATCH_SIZE", "MOMENTUM"} <= off
     assert "MOMENTUM" not in names(recipe("mlp", optimizer="sgd"))
     assert "ELASTIC_MIX" in names(recipe("mlp", knobs={"elastic": 0.1}))
+    assert "SPEED" not in names(recipe("mlp", knobs={"speed": 100.0}))
 
 
 def test_a_schedule_keeps_its_horizon_where_the_run_was_stopped() -> None:
