@@ -43,6 +43,6 @@ $(VENV)/run.stamp: requirements.txt $(VENV)/python.stamp
 	$(BIN)/pip install --disable-pip-version-check -q $$(sh .ci/torch-index) -r requirements.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-onnx.txt $(VENV)/run.stamp
 	$(BIN)/pip install --disable-pip-version-check -q $$(sh .ci/torch-index) -r requirements-dev.txt
 	@touch $@
