@@ -106,8 +106,8 @@ class Item:
 class Call:
     """One call, which is both executed and printed, so that module and exported source cannot differ.
 
-    ``target`` is "self" (the layer's own module), "nn.X" (also "nn.functional.x") or "torch.x". Arguments are
-    literals, In, AllIn, Item or Call.
+    ``target`` is "self" (the layer's own module), "nn.X" (also "nn.functional.x"), "torch.x" or "modules.X" (ours,
+    in modules.py). Arguments are literals, In, AllIn, Item or Call.
     """
 
     target: str
