@@ -50,7 +50,7 @@ def slow(net: GraphModule, graph: Graph, *inputs: Tensor) -> dict[str, Tensor]:
         out = getattr(net, attribute(id))(xs[0])
         if spec.group != "Recurrent":
             return out
-        assert not graph.by_id[id].params.get("bidirectional"), "last of both directions is tested in test_catalog"
+        assert not graph.by_id[id].params.get("bidirectional"), "last of both directions is tested in test_behaviour"
         return out[0] if graph.by_id[id].params.get("output") == "sequence" else out[0][:, -1]
 
     return {n.id: value(n.id) for n in graph.nodes}
