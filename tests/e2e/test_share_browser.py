@@ -153,12 +153,6 @@ def test_a_link_as_long_as_they_are_made_opens(page: Page, address: str) -> None
     layers(page, len(graph.nodes) - 1)
 
 
-def test_a_damaged_link_says_so_and_the_app_goes_on(page: Page, address: str) -> None:
-    page.goto(f"{address}/?share={encode(SHARED)[:-30]}")
-    expect(page.get_by_text("The link is damaged")).to_be_visible()
-    layers(page, len(templates.load("spiral_mlp").nodes))
-
-
 def test_the_picture_comes_as_svg_and_as_sharp_png(page: Page, address: str, tmp_path: Path) -> None:
     page.goto(f"{address}/?share={encode(SHARED)}")
     layers(page, len(LENET.nodes))
