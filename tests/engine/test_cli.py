@@ -97,7 +97,7 @@ WRONG = [
     (["--data", "circle", "--set", "lr=nan"], "param/"),
     (["--data", "circle", "--set", "lr=NaN"], "param/"),
     (["--data", "circle", "--set", "lr"], "config/set"),
-    (["--data", "circle", "--set", "speed=1"], "config/unknown"),
+    (["--data", "circle", "--set", "warp=1"], "config/unknown"),
     (["--data", "circle", "--steps", "0"], "param/range"),
     (["--data", "circle", "--seed", "-1"], "param/range"),
     (["--data", "circle", "--device", "abacus"], "param/choice"),

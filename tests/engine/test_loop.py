@@ -185,7 +185,7 @@ class TestKnobs:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("lr", -1), ("lr", float("nan")), ("lr", "fast"), ("batch_size", 0), ("speed", 1), ("dropout:nowhere", 0.1)],
+        [("lr", -1), ("lr", float("nan")), ("lr", "fast"), ("batch_size", 0), ("warp", 1), ("dropout:nowhere", 0.1)],
     )
     def test_what_does_not_fit_is_refused_and_changes_nothing(self, name: str, value: Any):
         training = make()
@@ -200,7 +200,7 @@ class TestKnobs:
 
     def test_bad_knobs_of_a_config_are_refused_together(self):
         with pytest.raises(Refused) as refused:
-            make(knobs={"lr": -1, "speed": 1})
+            make(knobs={"lr": -1, "warp": 1})
         assert len(refused.value.diagnostics) == 2
 
     def test_a_batch_of_one_is_refused_where_batch_norm_could_not_work(self):

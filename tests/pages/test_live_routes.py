@@ -178,7 +178,7 @@ def test_a_turned_knob_comes_back_as_the_record_of_the_step_it_took_effect_at(
         ({"do": "set", "name": "l2", "value": 7}, "it is 7. Use 1 or less."),
         ({"do": "set", "name": "l2", "value": float("nan")}, "it is not a number"),
         ({"do": "set", "name": "l2", "value": "1"}, "it is '1'"),
-        ({"do": "set", "name": "speed", "value": 1}, "There is no knob 'speed' in this run."),
+        ({"do": "set", "name": "warp", "value": 1}, "There is no knob 'warp' in this run."),
         ({"do": "set", "name": "dropout:linear_1", "value": 0.5}, "There is no knob 'dropout:linear_1' in this run."),
         ({"do": "set"}, "There is no knob 'None' in this run."),
         ({"do": "explode"}, "This is not a command to a training."),
