@@ -72,11 +72,12 @@ def waited(prober: Prober, ticket: int) -> Answer:
     return answer
 
 
-CLICK = """async (name) => {
+CLICK = """async ([name, count]) => {
   const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot).find((s) => s?.querySelector(".editor"));
   const heard = new Promise((done, fail) => {
-    window.addEventListener("layerloom:preview", done, { once: true });
-    setTimeout(() => fail(new Error("no preview came")), 20_000);
+    const hear = (e) => { if (Object.keys(e.detail.nodes).length === count) done(); };
+    window.addEventListener("layerloom:preview", hear);
+    setTimeout(() => fail(new Error("no preview came")), 30_000);
   });
   const start = performance.now();
   root.querySelector(`button[aria-label=${name}]`).click();
@@ -85,25 +86,34 @@ CLICK = """async (name) => {
 }"""
 
 
+SHOWN = (
+    """window.addEventListener("layerloom:preview", (e) => { window.shown = Object.keys(e.detail.nodes).length; });"""
+)
+
+
 def in_the_browser(repeats: int) -> dict[str, list[float]]:
     """ms from the click to the event. The edit that is undone and redone is the removal of an activation."""
     found = {}
     with tempfile.TemporaryDirectory() as home, serve(ROOT / "app.py", Path(home)) as (url, _), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.add_init_script(SHOWN)
         page.goto(url)
         for name in ("spiral_mlp", "vanishing", "lenet5"):
             page.get_by_text("first batch: loss").wait_for(timeout=60_000)
             page.get_by_role("button", name="Templates").click()
             page.get_by_role("button", name=templates.BY_NAME[name].title, exact=True).click()
-            page.wait_for_timeout(3000)
+            nodes = len(templates.load(name).nodes)
+            page.wait_for_function("(n) => window.shown === n", arg=nodes, timeout=60_000)
+            page.wait_for_timeout(1500)
             kind = "Sigmoid" if name == "vanishing" else "Tanh"
             page.get_by_role("group", name=f"{kind} {kind.lower()}_1,").click()
             page.keyboard.press("Delete")
-            page.wait_for_timeout(2000)
+            page.wait_for_function("(n) => window.shown === n", arg=nodes - 1, timeout=60_000)
+            page.wait_for_timeout(500)
             times = []
             for turn in range(repeats + 2):
-                times.append(page.evaluate(CLICK, ("Undo", "Redo")[turn % 2]))
-                page.wait_for_timeout(1500)  # until it is quiet, or the next click would hear of this one
+                times.append(page.evaluate(CLICK, (("Undo", nodes), ("Redo", nodes - 1))[turn % 2]))
+                page.wait_for_timeout(500)
             found[name] = times[2:]
     return found
 
