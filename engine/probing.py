@@ -7,10 +7,8 @@ session. Whatever happens to the process is an answer too, and the next ask gets
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +27,6 @@ PATIENCE = 10.0  # seconds for one preview
 STARTING = 20.0  # more for the first of a process, which may wait for the runner to load torch
 IDLE = 600.0  # seconds after which an idle process is let go
 MAX_ANSWERS = 64  # sessions whose last answer is kept
-MAX_FILES = 4  # uploaded tables kept for the process to read
 
 Start = Callable[[socket.socket], Callable[[], None]]
 SLOW = Diagnostic(
@@ -69,7 +66,7 @@ class Ask:
     ticket: int
     graph: Graph
     config: TrainConfig
-    csv: bytes | None
+    csv: Path | None
 
 
 class Process:
@@ -115,12 +112,12 @@ class Prober:
         self._serving: str | None = None
         self._tickets = 0
         self._process: Process | None = None
-        self._files: tempfile.TemporaryDirectory[str] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def ask(self, feed: str, graph: Graph, config: TrainConfig, csv: bytes | None = None) -> int:
-        """Puts an ask in the place of an older one of ``feed`` that still waits; its number."""
+    def ask(self, feed: str, graph: Graph, config: TrainConfig, csv: Path | None = None) -> int:
+        """Puts an ask in the place of an older one of ``feed`` that still waits; its number. ``csv`` is the folder of
+        an upload."""
         with self._changed:
             self._tickets += 1
             self._waiting[feed] = Ask(self._tickets, graph, config, csv)
@@ -186,7 +183,7 @@ class Prober:
 
     def _carry_out(self, ask: Ask) -> Answer:
         try:
-            body = {"graph": to_json(ask.graph), "config": ask.config.to_json(), "csv": self._file(ask.csv)}
+            body = {"graph": to_json(ask.graph), "config": ask.config.to_json(), "csv": ask.csv and str(ask.csv)}
             self._process = self._process or Process(self._start)
             found = self._process.put(body)
         except Refused as refused:
@@ -198,20 +195,6 @@ class Prober:
             self._end_process()
             return Answer(ask.ticket, DIED)
         return Answer.from_json(ask.ticket, found)
-
-    def _file(self, csv: bytes | None) -> str | None:
-        """The folder of an uploaded table, written once."""
-        if csv is None:
-            return None
-        self._files = self._files or tempfile.TemporaryDirectory(prefix="layerloom-probe-")
-        folder = Path(self._files.name) / hashlib.sha256(csv).hexdigest()
-        if not folder.exists():
-            folder.mkdir()
-            (folder / "data.csv").write_bytes(csv)
-            for old in sorted(folder.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-MAX_FILES]:
-                (old / "data.csv").unlink()
-                old.rmdir()
-        return str(folder)
 
     def _end_process(self) -> None:
         process, self._process = self._process, None

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from builder.diagnostic import Refused
 from builder.graph import Graph
 from builder.spec import Param
 from engine.config import SETTINGS, DataRef, TrainConfig
 from engine.data import BY_NAME, DATASETS, Dataset, load, preview
-from engine.data.csv import CsvReport, csv_dataset, inspect
+from engine.data.importing import Import
+from engine.data.upload import Upload, keep
+from engine.home import home
 from engine.knobs import initial
 from pages.forms import escape, param_input, tell
 from pages.hide import hidden
@@ -23,6 +29,7 @@ from pages.preview import draw
 
 FIRST = "spiral"
 MAIN = ("optimizer", "steps")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Choice:
 
     config: TrainConfig
     data: Dataset | None
-    csv: bytes | None = None
+    csv: Path | None = None
 
 
 def settings() -> Choice:
@@ -108,16 +115,20 @@ def _data(state: dict[str, Any]) -> Choice:
 
 
 def _csv(state: dict[str, Any]) -> Choice:
-    upload = st.file_uploader("A CSV file with one header line, at most 50 MB", type=["csv", "tsv", "txt"], key="csv")
-    if upload is not None:
-        st.session_state.csv_bytes = upload.getvalue()
-    data: bytes | None = st.session_state.get("csv_bytes")
+    label = "A CSV file with one header line, at most 50 MB"
+    st.file_uploader(label, type=["csv", "tsv", "txt"], key="csv", on_change=_uploaded)
     nothing = Choice(TrainConfig(DataRef("csv")), None)
-    if data is None:
+    if problem := st.session_state.get("csv.problem"):
+        tell(problem)
+    table: Upload | None = st.session_state.get("csv.upload")
+    if table is None:
         st.info("Choose a file. It stays on this machine.", icon=":material/upload_file:")
         return nothing
+    if st.session_state.csv is None:  # back from another page, where the uploader forgot it
+        st.button(f"Remove {escape(st.session_state['csv.name'])}", on_click=_removed, icon=":material/close:")
+    options = {p.name: state.get(f"csv.{p.name}", p.default) for p in BY_NAME["csv"].options}
     try:
-        report: CsvReport = _once("csv.report", hashlib.sha256(data).hexdigest(), lambda: inspect(data))
+        report = _patiently(lambda tick: table.report(options, int(state.get("seed", 0)), tick))
     except Refused as refused:
         for problem in refused.diagnostics:
             tell(problem)
@@ -128,7 +139,49 @@ def _csv(state: dict[str, Any]) -> Choice:
     first = report.targets.index(wanted if wanted in report.targets else report.target)
     target = state["csv.target"] = st.selectbox("Column to predict", report.targets, index=first, key="set.csv.target")
     options = _fields(list(BY_NAME["csv"].options), state, prefix="csv.")
-    return _loaded(DataRef("csv", {"target": target, **options}), data)
+    return _loaded(DataRef("csv", {"target": target, **options}), table)
+
+
+def _uploaded() -> None:
+    """Keeps a chosen file on disk; one removed with × is used no more."""
+    file = st.session_state.csv
+    if not (file is None or isinstance(file, UploadedFile)):
+        return  # the one kept before, whose bytes the server no longer has
+    _removed()
+    if file is None:
+        return
+    try:
+        st.session_state["csv.upload"] = Upload(home(), keep(file.getvalue(), home()))
+        st.session_state["csv.name"] = file.name
+    except Refused as refused:
+        st.session_state["csv.problem"] = refused.diagnostics[0]
+    _let_go(file)
+
+
+def _removed() -> None:
+    for name in ("csv.upload", "csv.name", "csv.problem", "csv.data", "set.csv.target"):
+        st.session_state.pop(name, None)
+
+
+def _let_go(file: UploadedFile) -> None:
+    """Frees the memory of a file that is on disk: Streamlit would hold 50 MB for as long as the session lasts."""
+    context = get_script_run_ctx()
+    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    file.truncate(0)
+
+
+def _patiently(make: Callable[[Callable[[Import], None]], T]) -> T:
+    """``make(tick)`` with a sign of life. At each tick Streamlit may end this run for a newer one, or another page."""
+    place = st.empty()
+
+    def tick(running: Import) -> None:
+        place.caption("Other tables are read first." if running.waiting else "It is read by a process of its own.")
+
+    with st.spinner("Reading your table", show_time=True):
+        found = make(tick)
+    place.empty()
+    return found
 
 
 def _once(name: str, mark: object, make: Callable[[], Any]) -> Any:
@@ -139,16 +192,17 @@ def _once(name: str, mark: object, make: Callable[[], Any]) -> Any:
     return kept[1]
 
 
-def _loaded(ref: DataRef, csv: bytes | None) -> Choice:
-    """Loads what ``ref`` names (a CSV once per file and target) and shows a preview."""
+def _loaded(ref: DataRef, table: Upload | None) -> Choice:
+    """Loads what ``ref`` names (a table once per file and target) and shows a preview."""
     seed = int(_state().get("seed", 0))
     config = TrainConfig(ref)
     try:
-        data = _csv_loaded(csv, ref, seed) if csv is not None else load(ref, seed)
+        data = _imported(table, ref, seed) if table else load(ref, seed)
+        csv = table.file if table else None
     except Refused as refused:
         for problem in refused.diagnostics:
             tell(problem)
-        return Choice(config, None, csv)
+        return Choice(config, None)
     with st.popover("Look at the data", icon=":material/visibility:", width="stretch"):
         st.markdown(
             f"**{escape(BY_NAME[ref.name].title)}** · {len(data.x_train):,} to train, {len(data.x_val):,} to validate"
@@ -158,6 +212,7 @@ def _loaded(ref: DataRef, csv: bytes | None) -> Choice:
     return Choice(config, data, csv)
 
 
-def _csv_loaded(csv: bytes, ref: DataRef, seed: int) -> Dataset:
-    mark = (hashlib.sha256(csv).hexdigest(), tuple(ref.options.items()), seed)
-    return cast(Dataset, _once("csv.data", mark, lambda: csv_dataset(csv, seed=seed, **ref.options)))
+def _imported(table: Upload, ref: DataRef, seed: int) -> Dataset:
+    mark = (table.sha, tuple(ref.options.items()), seed)
+    make = partial(_patiently, lambda tick: table.dataset(ref.options, seed, tick))
+    return cast(Dataset, _once("csv.data", mark, make))

@@ -216,6 +216,11 @@ def _load(options: Options, seed: int, folder: Path | None) -> Dataset:
     path = folder / FILE if folder else None
     if path is None or not path.is_file():
         refuse("no-file", "No file was uploaded for this run.", "Upload a CSV file first.", "data")
+    from engine.data import stored  # which reads and writes what is defined here
+
+    made = stored.read_dataset(stored.set_folder(path.parent, options, seed))  # of an upload that has been imported
+    if made is not None:
+        return made
     check_size(path.stat().st_size)
     return csv_dataset(path.read_bytes(), options["target"], seed, options["test_share"], options["task"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from builder.graph import Graph
 from builder.infer import infer
 from engine.config import TrainConfig
 from engine.data import BY_NAME
+from engine.data.upload import Upload
 from engine.probing import Answer, default_prober
 from engine.verdict import Verdict, verdict
 from pages.canvas import Doc
@@ -49,11 +49,14 @@ def probe_panel(doc: Doc | None, graph: Graph, config: TrainConfig, feed: str) -
 
 def _ask(graph: Graph, config: TrainConfig, feed: str) -> int:
     """The number of the ask for this network and these settings, which is asked once."""
-    csv = st.session_state.get("csv_bytes") if config.data.name == "csv" else None
-    mark = (_bare(graph), config, feed, csv and hashlib.sha256(csv).digest())
+    table: Upload | None = st.session_state.get("csv.upload") if config.data.name == "csv" else None
+    mark = (_bare(graph), config, feed, table)
     asked: tuple[Any, int] | None = st.session_state.get("probe.asked")
     if asked is None or asked[0] != mark or not default_prober().knows(feed):
-        st.session_state["probe.asked"] = asked = (mark, default_prober().ask(feed, graph, config, csv))
+        st.session_state["probe.asked"] = asked = (
+            mark,
+            default_prober().ask(feed, graph, config, table.folder if table else None),
+        )
     return asked[1]
 
 

@@ -38,6 +38,22 @@ def test_a_run_is_found_again_as_it_was_made(tmp_path):
     assert (found.path / "data.csv").read_bytes() == b"a,b\n1,2\n"
 
 
+def test_an_upload_is_linked_into_its_runs_and_outlives_its_folder(tmp_path, monkeypatch):
+    table = tmp_path / "uploaded.csv"
+    table.write_bytes(b"a,b\n1,2\n")
+    linked = make(tmp_path, csv=table).path / "data.csv"
+    assert linked.samefile(table)
+    monkeypatch.setattr("engine.store.os.link", broken_link)
+    copied = make(tmp_path, csv=table).path / "data.csv"
+    assert not copied.samefile(table)
+    table.unlink()
+    assert linked.read_bytes() == copied.read_bytes() == b"a,b\n1,2\n"
+
+
+def broken_link(*_args):
+    raise OSError("a disk without links")
+
+
 def test_ids_are_random_and_of_the_form_that_is_accepted():
     ids = {new_run_id() for _ in range(1000)}
     assert len(ids) == 1000

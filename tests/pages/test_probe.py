@@ -36,7 +36,7 @@ class Prober:
         self.asked: list[tuple[str, Graph, TrainConfig, bytes | None]] = []
         self.answers: dict[str, Answer] = {}
 
-    def ask(self, feed: str, graph: Graph, config: TrainConfig, csv: bytes | None = None) -> int:
+    def ask(self, feed: str, graph: Graph, config: TrainConfig, csv: Path | None = None) -> int:
         self.asked.append((feed, graph, config, csv))
         return len(self.asked)
 
