@@ -76,6 +76,7 @@ export class History {
     else if (kind === "hist") this.hist = body;
     else if (kind === "boundary") this.boundary = body;
     else if (kind === "knob") this.turn(step, time, body);
+    else if (kind === "lane") this.started = { ...this.started, lane: body.lane, lane_reason: body.reason };
     else if (kind === "checkpoint" && body.which === "best") this.best = step;
     else if (kind === "diagnostic") this.notes = [...this.notes, body as Diagnostic].slice(-NOTES);
     this.step = Math.max(this.step, step);

@@ -50,6 +50,7 @@ export class Toolbar {
       say(this.state, link === "unknown" ? "Not found" : WORDS[state]);
       this.root.dataset.state = link === "unknown" ? "unknown" : state;
       say(this.facts, facts(history));
+      this.facts.title = history.started?.lane_reason ?? "";
     }
     if (run && this.spoken.dataset.for !== state) say(this.spoken, `Training: ${WORDS[state]}. ${reason}`);
     this.spoken.dataset.for = state;
@@ -81,7 +82,7 @@ export class Toolbar {
   }
 }
 
-/** "step 1,240 of 5,000 · 830 steps/s · validation accuracy 97.3 % · CPU". */
+/** "step 1,240 of 5,000 · 830 steps/s · validation accuracy 97.3 % · CPU, native lane". */
 function facts(history: History): string {
   const { state, steps, queue } = history.status;
   if (state === "queued") return queue ? `Place ${queue} in the queue. It starts by itself.` : "It starts by itself.";
@@ -94,8 +95,10 @@ function facts(history: History): string {
   return parts.join(" · ");
 }
 
+/** The device, and the lane where it is not the plain one; why it runs is the tooltip. */
 const device = (started: Json): string =>
-  started.device === "cpu" ? "CPU" : started.device_name || String(started.device).toUpperCase();
+  (started.device === "cpu" ? "CPU" : started.device_name || String(started.device).toUpperCase()) +
+  (started.lane && started.lane !== "eager" ? `, ${started.lane} lane` : "");
 
 function message(history: History, link: Link, refusal: string): string {
   const { state, reason, node } = history.status;
