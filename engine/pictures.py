@@ -41,7 +41,7 @@ def picture(output: Array, axes: Sequence[str]) -> tuple[str, str]:
         return url(_grid(shown)), f"{words}; {_range(shown)}"
     if example.ndim == 2:
         strip = example.T if tuple(axes[:1]) == ("time",) else example
-        return url(_heat(_fit(strip, *STRIP))), f"One example ({shape}), time from left to right; {_range(strip)}"
+        return url(_strip(strip)), f"One example ({shape}), time from left to right; {_range(strip)}"
     values = _finite(thin(output)).astype(np.float64)
     if values.size == 0:
         return "", "No value is a finite number."
@@ -64,6 +64,8 @@ def _range(values: Array) -> str:
 def _grid(maps: Array) -> Pixels:
     """``maps`` (channel, height, width) in rows of COLUMNS, a clear pixel between them."""
     cells = _heat(np.stack([_fit(m, CELL, CELL) for m in maps]))
+    times = CELL // max(cells.shape[1:])
+    cells = cells.repeat(times, axis=1).repeat(times, axis=2)
     columns = min(COLUMNS, len(cells))
     rows = math.ceil(len(cells) / columns)
     padded = np.full((rows * columns, cells.shape[1] + 1, cells.shape[2] + 1), CLEAR, np.uint8)
@@ -71,6 +73,13 @@ def _grid(maps: Array) -> Pixels:
     high, wide = padded.shape[1:]
     sheet = padded.reshape(rows, columns, high, wide).swapaxes(1, 2).reshape(rows * high, columns * wide)
     return sheet[:-1, :-1]
+
+
+def _strip(plane: Array) -> Pixels:
+    """``plane`` (feature, time), each value as many pixels high and wide as fit."""
+    pixels = _heat(_fit(plane, *STRIP))
+    high, wide = (most // n for n, most in zip(pixels.shape, STRIP, strict=True))
+    return pixels.repeat(high, axis=0).repeat(wide, axis=1)
 
 
 def _fit(plane: Array, height: int, width: int) -> Array:

@@ -25,17 +25,19 @@ def chart(found: Verdict, labels: Mapping[str, str]) -> go.Figure:
             x=places, y=_drawable(found.expected), name="expected", line=line, **{**lines, "mode": "lines"}
         )
     figure.update_xaxes(tickvals=places, ticktext=names, title=None)
-    figure.update_yaxes(type="log", range=_decades(found), exponentformat="power", title="‖gradient‖", nticks=6)
+    low, high = _decades(found)
+    every = math.ceil((high - low) / 6)
+    figure.update_yaxes(type="log", range=[low, high], dtick=every, exponentformat="power", title="‖gradient‖")
     legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
     figure.update_layout(height=230, margin={"l": 8, "r": 36, "t": 8, "b": 8}, legend=legend)
     return figure
 
 
-def _decades(found: Verdict) -> list[float]:
+def _decades(found: Verdict) -> tuple[int, int]:
     """Whole powers of ten around all that is drawn, at least two: a gradient that keeps its size must look level."""
     logs = [math.log10(n) for n in (*found.norms, *(found.expected or ())) if n > 0] or [0.0]
     low, high = math.floor(min(logs) - 0.2), math.ceil(max(logs) + 0.2)
-    return [low, max(high, low + 2)]
+    return low, max(high, low + 2)
 
 
 def _drawable(norms: tuple[float, ...]) -> list[float | None]:

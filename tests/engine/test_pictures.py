@@ -36,9 +36,9 @@ def test_maps_show_the_first_channels_of_one_example_with_zero_white() -> None:
     output[0, 0, 0, :3] = [9, 0, -9]
     img, words = picture(output, ("channel", "height", "width"))
     view = seen(img)
-    assert view.shape[:2] == (4, 3 * 6 + 2)
-    assert [tuple(p) for p in view[0, :3, :3]] == [HOT, WHITE, COLD]
-    assert (view[:, 6, 3] == 0).all(), "a clear line parts two channels"
+    assert view.shape[:2] == (4 * 4, 3 * 6 * 4 + 2), "small maps are enlarged, pixel by pixel"
+    assert [tuple(p) for p in view[3, 3:12:4, :3]] == [HOT, WHITE, COLD]
+    assert (view[:, 24, 3] == 0).all(), "a clear line parts two channels"
     assert words == "3 of 3 channels of one example (3 × 4 × 6); values from -9 to 9."
 
 
@@ -55,9 +55,9 @@ def test_time_runs_from_left_to_right(axes: tuple[str, str], shape: tuple[int, i
     last = (0, -1, 1) if axes[0] == "time" else (0, 1, -1)
     output[last] = 4
     view = seen(picture(output, axes)[0])
-    assert view.shape[:2] == (3, 24)
-    assert tuple(view[1, -1, :3]) == HOT
-    assert (view[:, :-1, :3] == WHITE).all()
+    assert view.shape[:2] == STRIP
+    assert (view[8:16, -4:, :3] == HOT).all()
+    assert (view[:, :-4, :3] == WHITE).all()
 
 
 def test_a_long_sequence_fits_into_its_strip() -> None:
