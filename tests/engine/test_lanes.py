@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -270,8 +271,9 @@ class TestFaults:
         found = []
         for lane in ("eager", "native"):
             data = load(DataRef("spiral"))
-            data.x_train[17] = np.nan
-            training = make(MLP, data, lane=lane)
+            x = data.x_train.copy()  # what is loaded is shared
+            x[17] = np.nan
+            training = make(MLP, replace(data, x_train=x), lane=lane)
             with pytest.raises(RunFault) as fault:
                 finish(training)
             found.append((fault.value.reason, training.step, weights(training)))
