@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from builder import document
 from builder.diagnostic import Refused
-from builder.edit import AddNode, AddNote, Connect, RemoveNode, SetParams, apply
+from builder.edit import AddNode, AddNote, Connect, Edit, RemoveNode, SetParams, apply
 from builder.graph import Edge, Graph, Node, Note
 from builder.infer import infer
 
@@ -38,7 +38,7 @@ def test_a_document_without_notes_does_not_mention_them() -> None:
 
 
 def test_edits_of_the_network_keep_the_notes() -> None:
-    edits = [
+    edits: list[Edit] = [
         AddNode(Node("relu_1", "ReLU")),
         Connect(Edge("linear_1", "relu_1")),
         SetParams("linear_1", {"out_features": 3}),

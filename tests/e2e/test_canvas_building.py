@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_canvas_browser import Canvas, canvas, cnn, ids, middle, phone, place, tab, url, wires
+from tests.e2e.canvas_page import Canvas, canvas, cnn, ids, middle, phone, place, tab, url, wires
 
 __all__ = ["canvas", "cnn", "phone", "tab", "url"]  # fixtures
 
@@ -234,7 +234,7 @@ def in_view(canvas: Canvas, id: str) -> bool:
     pane, node = canvas.page.locator(".react-flow").bounding_box(), canvas.node(id).bounding_box()
     assert pane
     return bool(node) and all(
-        pane[k] <= node[k] and node[k] + node[size] <= pane[k] + pane[size]  # type: ignore[index]
+        pane[k] <= node[k] and node[k] + node[size] <= pane[k] + pane[size]  # type: ignore[literal-required]
         for k, size in (("x", "width"), ("y", "height"))
     )
 

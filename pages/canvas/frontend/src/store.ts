@@ -8,7 +8,6 @@ import type { FEdge, FNode, Net, Point, Specs } from "./graph";
 import { moved } from "./sequence";
 import type { Command, Data, GEdge, LayerSpec, Note, Palette, State } from "./types";
 
-const HISTORY = 200;
 /** The menu of what comes behind `from`: at px in the editor; `at` is where the wire was let go, null behind the layer. */
 export interface Menu { from: string; x: number; y: number; at: Point | null }
 
@@ -122,7 +121,7 @@ export class Doc {
     this.s.setState({ ...now, ...(say && { say: { text: say, refused: false } }) });
     this.commit();
   }
-  private push(was: Net) { this.s.setState({ past: [...this.st.past, was].slice(-HISTORY), future: [] }); }
+  private push(was: Net) { this.s.setState({ past: [...this.st.past, was], future: [] }); }
 
   undo(redo = false) {
     const { past, future, readonly } = this.st;
