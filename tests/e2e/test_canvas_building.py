@@ -234,7 +234,7 @@ def in_view(canvas: Canvas, id: str) -> bool:
     pane, node = canvas.page.locator(".react-flow").bounding_box(), canvas.node(id).bounding_box()
     assert pane
     return bool(node) and all(
-        pane[k] <= node[k] and node[k] + node[size] <= pane[k] + pane[size]  # type: ignore[literal-required]
+        pane[k] <= node[k] and node[k] + node[size] <= pane[k] + pane[size]  # type: ignore[index, literal-required]
         for k, size in (("x", "width"), ("y", "height"))
     )
 
