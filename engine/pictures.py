@@ -40,7 +40,7 @@ def picture(output: Array, axes: Sequence[str]) -> tuple[str, str]:
         words = f"{len(shown)} of {len(example)} channels of one example ({shape})"
         return url(_grid(shown)), f"{words}; {_range(shown)}"
     if example.ndim == 2:
-        strip = example.T if tuple(axes[:1]) == ("time",) else example
+        strip = example if tuple(axes[:1]) == ("channel",) else example.T  # time stands first where nothing is said
         return url(_strip(strip)), f"One example ({shape}), time from left to right; {_range(strip)}"
     values = _finite(thin(output)).astype(np.float64)
     if values.size == 0:

@@ -49,10 +49,12 @@ def test_large_maps_are_thinned_and_many_channels_cut() -> None:
     assert words.startswith("8 of 64 channels of one example (64 × 90 × 70)")
 
 
-@pytest.mark.parametrize(("axes", "shape"), [(("time", "feature"), (24, 3)), (("channel", "time"), (3, 24))])
-def test_time_runs_from_left_to_right(axes: tuple[str, str], shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("axes", "shape"), [(("time", "feature"), (24, 3)), ((), (24, 3)), (("channel", "time"), (3, 24))]
+)
+def test_time_runs_from_left_to_right(axes: tuple[str, ...], shape: tuple[int, int]) -> None:
     output = np.zeros((5, *shape), np.float32)
-    last = (0, -1, 1) if axes[0] == "time" else (0, 1, -1)
+    last = (0, -1, 1) if shape == (24, 3) else (0, 1, -1)
     output[last] = 4
     view = seen(picture(output, axes)[0])
     assert view.shape[:2] == STRIP
