@@ -16,7 +16,7 @@ from pages.export import take_away
 from pages.forms import tell
 from pages.hide import hidden
 from pages.inspector import inspector
-from pages.lead import lead, watch
+from pages.lead import lead, notices, watch
 from pages.picture import picture
 from pages.probe import probe_panel
 from pages.versions import versions
@@ -47,7 +47,7 @@ def editor() -> None:
     with bar:
         toolbar(doc)
     with messages:
-        refusals()
+        notices()
     if right:
         with right:
             (inspector if session.leading() else summary)(doc, inference)
@@ -119,15 +119,6 @@ def replacing(doc: Doc) -> None:
             st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
 
 
-def refusals() -> None:
-    """Why the file that was opened last is not the drawing now, and what the disk refused."""
-    for problem in session.told():
-        tell(problem)
-    if refused := st.session_state.pop("open.problem", None):
-        for problem in refused.diagnostics[:5]:
-            tell(problem)
-
-
 def use_template(template: templates.Template) -> None:
     session.replace(templates.load(template.name))
     st.session_state.dataset = template.dataset
@@ -142,7 +133,7 @@ def open_file() -> None:
             if isinstance(found, share.Shared):
                 settings.choose(found.config)
         except Refused as problem:
-            st.session_state["open.problem"] = problem
+            session.tell_later(*problem.diagnostics[:5])
 
 
 def code(inference: Inference, doc: Doc) -> None:

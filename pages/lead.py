@@ -19,11 +19,15 @@ def watch() -> None:
         st.rerun()
 
 
-def lead() -> None:
-    """Says who leads, if it is another tab, and whatever else there is to say."""
-    session.doc()
+def notices() -> None:
+    """Whatever there is to say of links, files and the disk."""
     for problem in session.told():
         tell(problem)
+
+
+def lead() -> None:
+    """Says who leads, if it is another tab."""
+    session.doc()
     if holder := session.holder():
         who, when = escape(holder.tab.who), clock(holder.since)
         if session.has_led():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -26,6 +27,7 @@ from pages.tab import active, this_tab
 
 FIRST = "spiral_mlp"
 KEPT = "Drawn in a tab that had lost the lead"
+STAYS = 30.0  # s that a message is shown
 T = TypeVar("T")
 
 
@@ -92,6 +94,7 @@ def _leave() -> None:
 
 def replace(graph: Graph) -> None:
     """Puts ``graph`` in the place of the whole document; undo_replace() brings the old one back."""
+    st.session_state.pop("problems", None)  # of the file before, which was no good
     _load(_loads().push(graph))
 
 
@@ -217,14 +220,17 @@ def _save(graph: Graph | None, config: TrainConfig | None) -> None:
 
 
 def tell_later(*problems: Diagnostic) -> None:
-    """Has the page say ``problems`` when it is drawn next."""
+    """Has the page say ``problems``, for a while: a page is drawn again at any time, and must not wipe them away."""
     told = st.session_state.setdefault("problems", [])
-    told += [p for p in problems if p not in told]
+    told += [(p, time.monotonic()) for p in problems if p not in [q for q, _ in told]]
 
 
 def told() -> list[Diagnostic]:
-    """What there is to say now; it is said once."""
-    return cast("list[Diagnostic]", st.session_state.pop("problems", []))
+    """What there is to say now."""
+    now = time.monotonic()
+    recent = [(p, since) for p, since in st.session_state.get("problems", []) if now - since < STAYS]
+    st.session_state.problems = recent
+    return [p for p, _ in recent]
 
 
 def _try(act: Callable[[], T]) -> T | None:

@@ -21,7 +21,7 @@ from pages.export import take_away
 from pages.forms import tell
 from pages.hide import hidden, hidden_names
 from pages.inspector import problems
-from pages.lead import lead, watch
+from pages.lead import lead, notices, watch
 from pages.live import live_panel
 from pages.settings import Choice, only_turned, settings
 
@@ -32,6 +32,7 @@ WATCHABLE = {"speed": 1000.0}
 @st.fragment
 def body() -> None:
     lead()
+    notices()
     st.session_state.setdefault("knobs", dict(WATCHABLE))
     left, right = st.columns([1, 3.2], gap="medium")
     run = attached()
@@ -140,7 +141,7 @@ def network(run: RunFolder | None) -> None:
     view: Doc = st.session_state.setdefault("view", Doc())
     if view.graph != graph:
         view.load(graph)
-    canvas(view, key="view", notes=notes(infer(graph)), feed=run.id if run else None, readonly=True, height=260)
+    canvas(view, key="view", notes=notes(infer(graph)), feed=run.id if run else None, readonly=True, height=300)
 
 
 body()

@@ -294,6 +294,23 @@ def test_open_reads_a_file_with_settings_and_one_without() -> None:
     assert json.loads(document.dumps(LENET))["format"] == "layerloom"
 
 
+def test_a_message_outlasts_the_next_drawing_of_the_page_and_goes_with_the_next_network() -> None:
+    test = opened("design")
+    upload = test.get("file_uploader")[0]
+    upload.set_value(("bad.json", b"{", "application/json")).run()
+    assert "not JSON" in said(test)
+    assert "not JSON" in said(test.run())  # as a report from the canvas draws it again
+    button(test, "LeNet-5").click().run()
+    assert "not JSON" not in said(test)
+
+
+def test_a_message_is_shown_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    test = opened("main", at(share="%%%"))
+    assert "link is damaged" in said(test)
+    monkeypatch.setattr("pages.session.STAYS", 0.0)
+    assert "link is damaged" not in said(test.run())
+
+
 # ---- hiding
 
 
