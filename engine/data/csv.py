@@ -218,7 +218,9 @@ def _load(options: Options, seed: int, folder: Path | None) -> Dataset:
         refuse("no-file", "No file was uploaded for this run.", "Upload a CSV file first.", "data")
     from engine.data import stored  # which reads and writes what is defined here
 
-    made = stored.read_dataset(stored.set_folder(path.parent, options, seed))  # of an upload that has been imported
+    made = stored.read_dataset(
+        stored.set_folder(path.parent, options, seed), "c"
+    )  # of an upload that has been imported
     if made is not None:
         return made
     check_size(path.stat().st_size)

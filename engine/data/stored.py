@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,12 +60,13 @@ def write_dataset(folder: Path, found: Dataset | Refused) -> None:
     return _write(folder / META, {**body, "missing": dict(found.missing), "input": asdict(found.input)})
 
 
-def read_dataset(folder: Path) -> Dataset | None:
-    """Its arrays are mapped read-only: only what is looked at is read. None and Refused as ``read_report``."""
+def read_dataset(folder: Path, mode: Literal["r", "c"] = "r") -> Dataset | None:
+    """Its arrays are mapped: only what is looked at is read. With ``mode`` "r" they cannot be written to; with "c"
+    the file stays as it is, which is what torch asks of an array it shares. None and Refused as ``read_report``."""
     body = _read(folder / META)
     if body is None:
         return None
-    arrays: dict[str, Any] = {name: _array(folder / f"{name}.npy") for name in ARRAYS}
+    arrays: dict[str, Any] = {name: _array(folder / f"{name}.npy", mode) for name in ARRAYS}
     scalers: dict[str, Any] = {name: _scaler(folder / f"{name}.npy") for name in SCALERS}
     return Dataset(**{**_tuples(body), "input": TensorSpec(**_tuples(body["input"]))}, **arrays, **scalers)
 
@@ -75,8 +76,8 @@ def _tuples(body: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
 
 
-def _array(path: Path) -> Array:
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+def _array(path: Path, mode: Literal["r", "c"]) -> Array:
+    return np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
 
 
 def _scaler(path: Path) -> Scaler | None:

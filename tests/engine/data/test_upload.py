@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from builder.diagnostic import Refused
-from engine.data import importing, preview, stored, upload
+from engine.config import DataRef
+from engine.data import importing, load, preview, stored, upload
 from engine.data.csv import CsvReport, csv_dataset, inspect
 from engine.data.importer import KEPT_BYTES, _tidy
 from engine.data.importing import Import
@@ -104,6 +105,16 @@ def test_arrays_are_mapped_and_cannot_be_written_to(flowers: Upload) -> None:
     assert isinstance(data.x_train.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         data.x_train[0] = 0
+
+
+def test_a_preview_of_an_upload_takes_what_was_imported(flowers: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = flowers.dataset(KIND)
+    monkeypatch.setattr("engine.data.csv.csv_dataset", None)
+    theirs = load(DataRef("csv", {"target": "kind"}), 0, flowers.folder)
+    same(ours, theirs)
+    before = ours.x_train.tobytes()
+    theirs.x_train[:] = 0
+    assert flowers.dataset(KIND).x_train.tobytes() == before
 
 
 @pytest.mark.parametrize("case", sorted(set(HOSTILE) - {"large", "long", "wide", "endless cell"}))
