@@ -79,9 +79,10 @@ def look(data: bytes, home: Path, here: bool) -> None:
 
 def write(path: Path, mb: int) -> None:
     with open(path, "w") as file:
-        file.write("x,y,z,kind\n")
-        for i in range(mb * 2**20 // 31):
-            file.write(f"{i * 37 % 9973 / 10:.3f},{i * 61 % 99991 / 7:.5f},{i % 1013 / 3:.5f},{'ab'[i % 2]}\n")
+        file.write("a,b,c,d,e,f,kind\n")
+        for i in range(mb * 2**20 // 62):
+            numbers = (f"{i * factor % 99_991 / 7:.4f}" for factor in (37, 61, 1_013, 1_031, 9_973, 10_007))
+            file.write(f"{','.join(numbers)},{'ab'[i % 2]}\n")
         file.flush()
         os.fsync(file.fileno())
 
