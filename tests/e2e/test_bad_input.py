@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.config import DataRef, TrainConfig
+
 NUMBERS = "x,y,kind\n" + "\n".join(f"{i * 37 % 199 / 10},{i * 61 % 101 / 7:.3f},{'ab'[i % 2]}" for i in range(200))
 READ = 120_000  # ms for the process that reads a table, on a machine that has much else to do
 TEXT = "a,b\n" + "\n".join(f"hello {i},world {i * 7} foo" for i in range(50))
@@ -114,7 +116,7 @@ def test_a_number_out_of_range_is_not_taken_and_says_so(page: Page, address: str
     expect(steps).to_have_attribute("aria-invalid", "true")
     page.get_by_role("button", name="Train", exact=True).click()
     bar = page.get_by_role("progressbar", name="Steps done")
-    expect(bar).to_have_attribute("aria-valuemax", "10000")
+    expect(bar).to_have_attribute("aria-valuemax", str(TrainConfig(DataRef("spiral")).steps))
 
 
 def test_an_empty_canvas_cannot_be_trained_and_says_how_to_begin(page: Page, address: str) -> None:
