@@ -36,7 +36,7 @@ def free_port() -> int:
 
 @contextmanager
 def serve(script: Path, home: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """``streamlit run script`` with its workspace in ``home``: (address, process). The server's output is in home/server.log."""
+    """``streamlit run script`` with its workspace in ``home``: (address, process). It logs to home/server.log."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = (home / "server.log").open("wb")
