@@ -29,7 +29,6 @@ def tab(browser: Browser, url: str) -> Iterator[Page]:
     """One tab for all tests, which load their drawing into it: a page load takes longer than a test."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(20_000)
-    expect.set_options(timeout=15_000)
     page.goto(url)
     expect(page.get_by_role("application", name="Network editor")).to_be_visible(timeout=60_000)
     yield page

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import CHROMIUM, ROOT, chromium, serve
 
+expect.set_options(timeout=40_000)  # a browser, a server and trainings share two cores
 ARTIFACTS = ROOT / "test-artifacts"
 
 
@@ -20,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine: install the package 'chromium'"))
+    # Last, since Playwright keeps an event loop in this thread, in which other tests could not start one.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.hookimpl(wrapper=True)

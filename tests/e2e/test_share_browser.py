@@ -21,14 +21,6 @@ LENET = templates.load("lenet5")
 SHARED = Shared(LENET, TrainConfig(DataRef("digits"), optimizer="sgd", steps=77, seed=5, knobs={"l2": 0.125}))
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """The heartbeat of a tab that looks on takes seconds, and more on a busy machine."""
-    expect.set_options(timeout=40_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def other(browser: Browser) -> Iterator[Page]:
     """A second tab, of another visitor as the server sees it."""
