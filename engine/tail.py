@@ -11,6 +11,7 @@ from engine.store import RunFolder
 from engine.thin import series, thin
 
 THINNED: tuple[Kind, ...] = ("point", "layers")
+DRAG_SECONDS = 1.0  # turns of one knob that follow each other within this are one drag
 RECENT = 512  # records that a slow reader may be behind before it gets the thinned history instead
 CHUNK = 1000
 
@@ -87,13 +88,22 @@ class Tail:
             self._newest = rows[-1].id
         self._seen = changed
 
+    def _add_fact(self, record: Record) -> None:
+        """A knob that is dragged is many turns, and one fact: from where it stood to where it was left."""
+        last = self._facts[-1] if self._facts else record
+        same = last.kind == record.kind == "knob" and last.body["name"] == record.body["name"]
+        if same and self._facts and record.time - last.time < DRAG_SECONDS:
+            self._facts.pop()
+            record = record._replace(body={**record.body, "old": last.body["old"]})
+        self._facts.append(record)
+
     def _take(self, record: Record) -> None:
         if record.kind in LATEST:
             self._pictures[record.kind] = record
         elif record.kind in self._history:
             self._history[record.kind].add(record)
         else:
-            self._facts.append(record)
+            self._add_fact(record)
         if record.kind == "started" and (step := record.body.get("resumed_from")) is not None:
             for history in self._history.values():
                 history.rewind(step)

@@ -9,7 +9,7 @@ import streamlit as st
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from builder.infer import infer
-from engine.data import preview
+from engine.data import BY_NAME, preview
 from engine.executor import default_executor
 from engine.home import home
 from engine.knobs import initial
@@ -18,7 +18,7 @@ from engine.store import RunFolder
 from pages import session
 from pages.canvas import Doc, canvas, notes
 from pages.export import take_away
-from pages.forms import tell
+from pages.forms import escape, tell, words
 from pages.hide import hidden, hidden_names
 from pages.inspector import problems
 from pages.lead import lead, notices, watch
@@ -44,6 +44,8 @@ def body() -> None:
         with button:
             train_button(choice, checks(choice))
     with right:
+        if run:
+            heading(run)
         network(run)
         labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
         panel = live_panel(
@@ -106,8 +108,9 @@ def train_button(choice: Choice, found: tuple[Diagnostic, ...]) -> None:
         on_click=start,
         args=(choice,),
         disabled=stopped,
-        help="Starts a new run of the network on the Design page.",
     )
+    if st.session_state.get("run"):
+        st.caption("Starts another run: of the network on the Design page, with the data and settings below.")
     if session.leading():
         problems(session.doc(), found, "preflight")
     else:  # without the buttons that would change the drawing
@@ -120,9 +123,7 @@ def train_button(choice: Choice, found: tuple[Diagnostic, ...]) -> None:
 def start(choice: Choice) -> None:
     try:
         graph = session.doc().graph
-        run = RunFolder.create(
-            home(), graph, choice.config, owner=owner(), title=choice.config.data.name, csv=choice.csv
-        )
+        run = RunFolder.create(home(), graph, choice.config, owner=owner(), title=title(choice), csv=choice.csv)
         default_executor().start(run)
     except Refused as refused:
         st.session_state["start.problem"] = refused.diagnostics[0]
@@ -130,9 +131,37 @@ def start(choice: Choice) -> None:
     st.query_params["run"] = st.session_state.run = run.id
 
 
+def title(choice: Choice) -> str:
+    """What tells this run from others in the list."""
+    graph, config = session.doc().graph, choice.config
+    found = infer(graph)
+    layers = sum(bool(info.weights) for info in found.nodes.values())
+    network = f"{layers} layer{'s' * (layers != 1)}, {found.params:,} parameters"
+    return f"{BY_NAME[config.data.name].title} · {network} · {words(config.optimizer)}, seed {config.seed}"
+
+
 def owner() -> str:
     """Whose run it is, for a fair queue: one browser session."""
     return session.net_id()
+
+
+def heading(run: RunFolder) -> None:
+    """Which run is shown, and that the drawing has become another since."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        other = computed(run.graph) != computed(session.doc().graph)
+        said = " The drawing has changed since; **Train** starts a run of it." if other else ""
+        st.markdown(f":small[**{escape(run.meta.title or run.id)}**.{said}]", width="stretch")
+        st.button("Leave this run", on_click=leave, help="It goes on by itself, and stays in the list of runs.")
+
+
+def computed(graph: Graph) -> tuple[object, ...]:
+    """What of a drawing makes a difference to a run: not places, names and notes."""
+    return tuple((n.id, n.type, dict(n.params)) for n in graph.nodes), graph.edges
+
+
+def leave() -> None:
+    st.session_state.pop("run", None)
+    st.query_params.pop("run", None)
 
 
 def network(run: RunFolder | None) -> None:

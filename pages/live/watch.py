@@ -151,7 +151,7 @@ class Watches:
     def __init__(self, executor: Callable[[], LocalExecutor]) -> None:
         self._executor = executor
         self._open: dict[str, Watch] = {}
-        self._opening = asyncio.Lock()
+        self._opening: dict[str, asyncio.Task[Watch]] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -161,15 +161,25 @@ class Watches:
 
     async def enter(self, run_id: str, after: int) -> Viewer:
         """Joins the viewers of a run. Raises Refused for an unknown one."""
-        async with self._opening:
-            watch = self._open.get(run_id)
-            if watch is None:
-                watch = self._open[run_id] = await asyncio.to_thread(self._make, run_id)
-            viewer = Viewer(watch, after)
-            watch.viewers.add(viewer.event)
+        viewer = Viewer(await self._watch(run_id), after)
+        viewer.watch.viewers.add(viewer.event)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow())
         return viewer
+
+    async def _watch(self, run_id: str) -> Watch:
+        """The watch of a run. Opening a long log takes seconds, in which the viewers of other runs do not wait."""
+        if run_id in self._open:
+            return self._open[run_id]
+        if run_id not in self._opening:
+            self._opening[run_id] = asyncio.create_task(asyncio.to_thread(self._make, run_id))
+        opening = self._opening[run_id]
+        try:
+            watch = await asyncio.shield(opening)
+        finally:
+            if opening.done():
+                self._opening.pop(run_id, None)
+        return self._open.setdefault(run_id, watch)
 
     def leave(self, viewer: Viewer) -> None:
         viewer.watch.viewers.discard(viewer.event)

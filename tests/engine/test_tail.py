@@ -97,3 +97,14 @@ def test_an_hour_of_ten_points_a_second_is_kept_small(run):
     found = tail.snapshot()
     assert len(found) <= 1000
     assert sum(len(h.records) for h in tail._history.values()) <= 3000
+
+
+def test_a_dragged_knob_is_one_fact_from_where_it_stood_to_where_it_was_left(run):
+    def turn(name, old, new):
+        return Event("knob", 7, {"name": name, "old": old, "new": new})
+
+    run.log.append(
+        [turn("lr", k / 100, (k + 1) / 100) for k in range(50)] + [turn("l2", 0.0, 0.1), turn("lr", 0.5, 0.6)]
+    )
+    turns = [r.body for r in Tail(run).snapshot() if r.kind == "knob"]
+    assert [(t["name"], t["old"], t["new"]) for t in turns] == [("lr", 0.0, 0.5), ("l2", 0.0, 0.1), ("lr", 0.5, 0.6)]

@@ -166,3 +166,16 @@ def test_every_run_can_be_reached_however_many_there_are(workspace: Path) -> Non
     test = opened("runs")
     button(test, "Show older runs (3)").click().run()
     assert all(run_id in said(test) for run_id in ids)
+
+
+def test_a_run_that_is_watched_can_be_left_and_says_when_the_drawing_is_another(workspace: Path) -> None:
+    run = a_run(workspace, "running")
+    test = opened("train", lambda t: t.query_params.update(run=run.id))
+    assert "The drawing has changed" not in said(test)
+    test.session_state.doc.load(templates.load("iris_mlp"))
+    test.run()
+    assert "The drawing has changed" in said(test)
+    button(test, "Leave this run").click().run()
+    assert not test.exception
+    assert "run" not in test.session_state
+    assert "run" not in test.query_params
