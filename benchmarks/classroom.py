@@ -34,9 +34,14 @@ def session(browser: Browser, url: str, steps: int) -> Page:
     field = page.get_by_role("spinbutton", name="Steps")
     field.fill(str(steps))
     field.press("Enter")
-    page.wait_for_timeout(1_000)
-    page.get_by_role("button", name="Train", exact=True).click()
     return page
+
+
+def begin(pages: list[Page]) -> None:
+    """All press Train, one after the other, as soon as all have the page before them."""
+    pages[0].wait_for_timeout(2_000)
+    for page in pages:
+        page.get_by_role("button", name="Train", exact=True).click()
 
 
 def words(page: Page) -> str:
@@ -46,6 +51,7 @@ def words(page: Page) -> str:
 def ten_at_once(browser: Browser, sessions: int) -> None:
     with tempfile.TemporaryDirectory() as home, serve(ROOT / "app.py", Path(home)) as (url, _):
         pages = [session(browser, url, 10_000_000) for _ in range(sessions)]
+        begin(pages)
         for page in pages:
             page.locator('[data-state="running"]').first.wait_for()
         pages[0].wait_for_timeout(WARM_UP * 1000)
@@ -64,6 +70,7 @@ def with_a_queue(browser: Browser, sessions: int, slots: int) -> None:
     os.environ["LAYERLOOM_SLOTS"] = str(slots)
     with tempfile.TemporaryDirectory() as home, serve(ROOT / "app.py", Path(home)) as (url, _):
         pages = [session(browser, url, 10_000_000) for _ in range(sessions)]
+        begin(pages)
         pages[0].wait_for_timeout(3_000)
         print(f"{sessions} sessions on {slots} slots:")
         for page in pages:
