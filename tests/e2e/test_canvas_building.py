@@ -319,15 +319,22 @@ def test_tab_meets_the_search_the_layers_the_tools_and_then_the_drawing(cnn: Can
     expect(page.get_by_role("button", name="Add Output", exact=True)).to_be_focused()
 
 
+SEEN = """view => {
+    window.seen = [];
+    new MutationObserver(() => window.seen.push(view.getAttribute("style")))
+        .observe(view, {attributes: true, attributeFilter: ["style"]});
+}"""
+
+
 def test_nothing_glides_for_those_who_asked_for_less_motion(cnn: Canvas) -> None:
     cnn.page.emulate_media(reduced_motion="reduce")
     cnn.page.get_by_role("button", name="Zoom In").click()
     cnn.rest()
-    view = cnn.page.locator(".react-flow__viewport")
+    cnn.page.locator(".react-flow__viewport").evaluate(SEEN)
     cnn.tool("Fit view").click()
-    seen = {view.get_attribute("style") for _ in range(3)}
-    cnn.page.wait_for_timeout(400)
-    assert view.get_attribute("style") in seen
+    cnn.page.wait_for_function("window.seen.length > 0")
+    cnn.page.wait_for_timeout(400)  # as long as a glide would take
+    assert len(set(cnn.page.evaluate("window.seen"))) == 1
     cnn.page.emulate_media(reduced_motion="no-preference")
 
 
