@@ -25,6 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from builder.graph import Edge, Graph, Node
+from builder.spec import TensorSpec
 from engine.config import DataRef, TrainConfig
 from engine.data import Dataset, load
 from engine.lanes.lane import Wanted
@@ -46,7 +47,9 @@ def dense(activation: str, *sizes: int) -> Graph:
 
 
 def flat(data: Dataset) -> Dataset:
-    return replace(data, x_train=data.x_train.reshape(data.n_train, -1), x_val=data.x_val.reshape(data.n_val, -1))
+    (images,) = data.inputs
+    train, val = (x.reshape(len(x), -1) for x in (images.train, images.val))
+    return replace(data, inputs=(replace(images, spec=TensorSpec(train.shape[1:]), train=train, val=val),))
 
 
 WORKLOADS = {

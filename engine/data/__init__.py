@@ -16,11 +16,22 @@ from engine.data.csv import CSV
 from engine.data.images import IMAGES
 from engine.data.preview import Preview, preview
 from engine.data.series import SERIES
-from engine.data.spec import Dataset, DatasetSpec, Scaler
+from engine.data.spec import Dataset, DatasetSpec, Field, Scaler
 from engine.data.tabular import TABLES
 from engine.data.toys import TOYS
 
-__all__ = ["BY_NAME", "DATASETS", "Dataset", "DatasetSpec", "Preview", "Scaler", "list_datasets", "load", "preview"]
+__all__ = [
+    "BY_NAME",
+    "DATASETS",
+    "Dataset",
+    "DatasetSpec",
+    "Field",
+    "Preview",
+    "Scaler",
+    "list_datasets",
+    "load",
+    "preview",
+]
 
 DATASETS: tuple[DatasetSpec, ...] = (*TOYS, *TABLES, *IMAGES, *SERIES, CSV)
 BY_NAME = {d.name: d for d in DATASETS}

@@ -103,12 +103,12 @@ def sheet_dataset(
     x, names, more = _encode(raw, frame, features, parts)
     notes += [*_about(report, raw, features, column), *more]
     result = (
-        classification("csv", "table", x, y, parts, classes, names)
+        classification("csv", "table", x, y, parts, classes, names, target=column.name)
         if classes
         else regression("csv", "table", x, y, parts, names, column.name)
     )
     missing = {c.name: n for i, c in enumerate(features) if (n := int(np.isnan(raw[:, i]).sum()))}
-    return replace(result, target=column.name, missing=missing, notes=tuple(notes))
+    return replace(result, missing=missing, notes=tuple(notes))
 
 
 def _target(report: CsvReport, target: str | None) -> Column:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from builder.spec import TensorSpec
-from engine.data.spec import Array, Dataset, DatasetSpec, Options, Scaler, share
+from engine.data.spec import Array, Dataset, DatasetSpec, Field, Options, Scaler, share
 
 FILES = Path(__file__).parent / "files"
 WINDOW = 24  # years: two cycles of the sun of about 11
@@ -33,22 +33,9 @@ def sunspots(options: Options, _seed: int, _folder: Path | None) -> Dataset:
     x_train, y_train = windows(scaler.apply(values[:cut, None])[:, 0])
     x_val, y_val = windows(scaler.apply(values[cut:, None])[:, 0])
     persistence = r2(x_val[:, -1], y_val)
-    return Dataset(
-        "sunspots",
-        "series",
-        "regression",
-        x_train,
-        y_train,
-        x_val,
-        y_val,
-        INPUT,
-        1,
-        ("sunspots",),
-        scaler,
-        baseline=persistence,
-        target="sunspots next year",
-        target_scaler=scaler,
-    )
+    past = Field("past", INPUT, x_train, x_val, scaler=scaler)
+    following = Field("value", TensorSpec((1,)), y_train, y_val, scaler=scaler, label="sunspots next year")
+    return Dataset("sunspots", "series", (past,), (following,), ("sunspots",), baseline=persistence)
 
 
 SERIES: tuple[DatasetSpec, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.spec import Param, TensorSpec
+from builder.spec import Param, Shape, TensorSpec
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
@@ -63,44 +64,137 @@ class Scaler:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """Arrays ready to train on, C-contiguous; they are shared between callers, so do not write into them.
+class Field:
+    """One named thing that every example has: an input, or a target that the network is compared with.
 
-    ``x_*`` (example, *input.shape) float32, standardised. ``y_*`` is (example,) int64 class numbers, or
-    (example, target) float32, standardised by ``target_scaler``. ``outputs`` is the number of classes
-    (2 for a yes-or-no question) or of targets. ``baseline`` is what needs no network: the accuracy of
+    ``train`` and ``val`` are (example, *spec.shape), C-contiguous: float32, standardised by ``scaler``; or int64, each
+    one of ``kinds`` numbers (classes, vocabulary) whose names are ``words``. Positions that hold the number ``ignore``
+    (padding) do not count in losses and metrics. ``name`` is an identifier, by which Input and Output choose the
+    field; ``label`` says it in the words of the source. ``metric`` ("accuracy", "iou", "r2") overrides what fits the
+    shape.
+    """
+
+    name: str
+    spec: TensorSpec
+    train: Array
+    val: Array
+    kinds: int = 0
+    words: tuple[str, ...] = ()
+    scaler: Scaler | None = None
+    ignore: int | None = None
+    metric: str = ""
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name
+
+    @property
+    def task(self) -> Task:
+        return "classification" if self.spec.dtype == "int64" else "regression"
+
+    @property
+    def score(self) -> str:
+        """The metric of a network that predicts this field."""
+        by_shape = "iou" if len(self.spec.shape) > 1 else "accuracy"
+        return self.metric or (by_shape if self.task == "classification" else "r2")
+
+    @property
+    def answer(self) -> Shape:
+        """What a network gives that predicts this field: as many numbers, or a score for each class: (K,) for one
+        class, (T, K) for a class at each of T positions, (K, H, W) for one at each pixel."""
+        shape = self.spec.shape
+        if self.task == "regression":
+            return shape or (1,)
+        return (*shape, self.kinds) if len(shape) < 2 else (self.kinds, *shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.train.nbytes + self.val.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Arrays ready to train on; they are shared between callers, so do not write into them.
+
+    ``inputs`` and ``targets`` (at least one of each) hold the same examples in the same order. ``features`` names the
+    entries of the first input's last axis. ``baseline`` is what needs no network, for the first target: the metric of
     always saying the commonest class, or the R² of a constant (0) or of "next year is like this year".
+
+    Most data sets have one input and one target; the properties are about the first of each. ``outputs`` is the
+    number of classes (2 for a yes-or-no question) or of numbers to predict.
     """
 
     name: str
     kind: Kind
-    task: Task
-    x_train: Array
-    y_train: Array
-    x_val: Array
-    y_val: Array
-    input: TensorSpec
-    outputs: int
+    inputs: tuple[Field, ...]
+    targets: tuple[Field, ...]
     features: tuple[str, ...]
-    scaler: Scaler
     baseline: float
-    classes: tuple[str, ...] = ()
-    target: str = ""
-    target_scaler: Scaler | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
+    def x_train(self) -> Array:
+        return self.inputs[0].train
+
+    @property
+    def y_train(self) -> Array:
+        return self.targets[0].train
+
+    @property
+    def x_val(self) -> Array:
+        return self.inputs[0].val
+
+    @property
+    def y_val(self) -> Array:
+        return self.targets[0].val
+
+    @property
+    def input(self) -> TensorSpec:
+        return self.inputs[0].spec
+
+    @property
+    def outputs(self) -> int:
+        return self.targets[0].kinds or math.prod(self.targets[0].answer)
+
+    @property
+    def task(self) -> Task:
+        return self.targets[0].task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.targets[0].words
+
+    @property
+    def target(self) -> str:
+        return self.targets[0].title
+
+    @property
+    def scaler(self) -> Scaler:
+        """Of the first input; of one that is not standardised (tokens) that which changes nothing."""
+        return self.inputs[0].scaler or Scaler(np.zeros(1), np.ones(1))
+
+    @property
+    def target_scaler(self) -> Scaler | None:
+        return self.targets[0].scaler
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """By name: everything that an Output can be compared with."""
+        return {f.name: f for f in (*self.targets, *self.inputs)}
+
+    @property
     def n_train(self) -> int:
-        return len(self.x_train)
+        return len(self.inputs[0].train)
 
     @property
     def n_val(self) -> int:
-        return len(self.x_val)
+        return len(self.inputs[0].val)
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in (self.x_train, self.y_train, self.x_val, self.y_val))
+        return sum(f.nbytes for f in (*self.inputs, *self.targets))
 
 
 @dataclass(frozen=True)
@@ -109,8 +203,9 @@ class DatasetSpec:
 
     ``load(options, seed, folder)`` gets every option checked and filled in. ``seed`` draws the points of a
     generator and the split. ``folder`` is where an uploaded file lies; ``text_options`` are options whose
-    values are words of that file (a column name), which only the loader can check. ``task``, ``input``,
-    ``outputs`` and ``examples`` are None where they depend on the file or, for ``examples``, on an option.
+    values are words of that file (a column name), which only the loader can check. ``task``, ``input``
+    (the first one), ``outputs`` and ``examples`` are None where they depend on the file or, for ``examples``, on an
+    option.
     """
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from builder.spec import TensorSpec
-from engine.data.spec import Array, Dataset, Kind, Scaler, Task
+from engine.data.spec import Array, Dataset, Field, Kind, Scaler
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,9 @@ def repeats(x: Array) -> int:
     return len(x) - len(np.unique(fingerprints(x)))
 
 
+NAMES: dict[Kind, str] = {"points2d": "point", "curve": "x", "table": "features", "image": "image", "series": "past"}
+
+
 def classification(
     name: str,
     kind: Kind,
@@ -75,48 +78,37 @@ def classification(
     classes: tuple[str, ...],
     features: tuple[str, ...],
     axes: tuple[str, ...] = ("feature",),
+    target: str = "",
 ) -> Dataset:
     """From raw ``x`` (example, …) and class numbers ``y`` (example,)."""
-    scaler = Scaler.fit(x[parts.train], pooled=kind == "image")
-    y_train, y_val = (np.ascontiguousarray(y[rows], dtype=np.int64) for rows in (parts.train, parts.val))
-    commonest = np.bincount(y_train).argmax()
-    return Dataset(
-        name,
-        kind,
-        "classification",
-        scaler.apply(x[parts.train]),
-        y_train,
-        scaler.apply(x[parts.val]),
-        y_val,
-        TensorSpec(x.shape[1:], axes=axes),
-        len(classes),
-        features,
-        scaler,
-        baseline=float((y_val == commonest).mean()),
-        classes=classes,
-        target="class",
-    )
+    target_field = labels("class", y, parts, classes, label=target)
+    commonest = np.bincount(target_field.train).argmax()
+    inputs = (numbers(NAMES[kind], x, parts, axes, pooled=kind == "image"),)
+    baseline = float((target_field.val == commonest).mean())
+    return Dataset(name, kind, inputs, (target_field,), features, baseline)
 
 
 def regression(
     name: str, kind: Kind, x: Array, y: Array, parts: Parts, features: tuple[str, ...], target: str
 ) -> Dataset:
     """From raw ``x`` (example, feature) and values ``y`` (example,)."""
-    scaler, target_scaler = Scaler.fit(x[parts.train]), Scaler.fit(y[parts.train, None])
-    task: Task = "regression"
-    return Dataset(
-        name,
-        kind,
-        task,
-        scaler.apply(x[parts.train]),
-        target_scaler.apply(y[parts.train, None]),
-        scaler.apply(x[parts.val]),
-        target_scaler.apply(y[parts.val, None]),
-        TensorSpec(x.shape[1:], axes=("feature",)),
-        1,
-        features,
-        scaler,
-        baseline=0.0,
-        target=target,
-        target_scaler=target_scaler,
-    )
+    inputs = (numbers(NAMES[kind], x, parts, ("feature",)),)
+    return Dataset(name, kind, inputs, (numbers("value", y[:, None], parts, label=target),), features, baseline=0.0)
+
+
+def numbers(
+    name: str, raw: Array, parts: Parts, axes: tuple[str, ...] = (), *, pooled: bool = False, label: str = ""
+) -> Field:
+    """From ``raw`` (example, …), standardised by the training part; ``pooled`` as for ``Scaler.fit``."""
+    scaler = Scaler.fit(raw[parts.train], pooled)
+    train, val = (scaler.apply(raw[rows]) for rows in (parts.train, parts.val))
+    return Field(name, TensorSpec(raw.shape[1:], axes=axes), train, val, scaler=scaler, label=label)
+
+
+def labels(
+    name: str, raw: Array, parts: Parts, words: tuple[str, ...], *, ignore: int | None = None, label: str = ""
+) -> Field:
+    """From class numbers ``raw`` (example, …), one of ``words`` each."""
+    train, val = (np.ascontiguousarray(raw[rows], dtype=np.int64) for rows in (parts.train, parts.val))
+    spec = TensorSpec(raw.shape[1:], "int64")
+    return Field(name, spec, train, val, kinds=len(words), words=words, ignore=ignore, label=label)

@@ -18,14 +18,13 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.spec import TensorSpec
 from engine.data.csv import CsvReport
 from engine.data.csv_columns import Column
-from engine.data.spec import Array, Dataset, Options, Scaler
+from engine.data.spec import Array, Dataset, Field, Options, Scaler
 from engine.store import write_beside
 
-VERSION = 1  # of these files; others are made again
+VERSION = 2  # of these files; others are made again
 REPORT, META, SETS = "report.json", "meta.json", "sets"
-ARRAYS = ("x_train", "y_train", "x_val", "y_val")
-SCALERS = ("scaler", "target_scaler")
-PLAIN = ("name", "kind", "task", "outputs", "features", "baseline", "classes", "target", "missing", "notes")
+PLAIN = ("name", "kind", "features", "baseline", "missing", "notes")
+OF_FIELD = ("name", "kinds", "words", "ignore", "metric", "label")
 
 
 def set_folder(folder: Path, options: Options, seed: int) -> Path:
@@ -51,13 +50,18 @@ def write_dataset(folder: Path, found: Dataset | Refused) -> None:
     """Into ``folder``, which is there and empty."""
     if isinstance(found, Refused):
         return _write(folder / META, _refusal(found))
-    for name in ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(found, name), allow_pickle=False)
-    for name in SCALERS:
-        if (scaler := getattr(found, name)) is not None:
-            np.save(folder / f"{name}.npy", np.stack([scaler.mean, scaler.std]), allow_pickle=False)
+    fields = {part: [_write_field(folder, f) for f in getattr(found, part)] for part in ("inputs", "targets")}
     body = {name: getattr(found, name) for name in PLAIN}
-    return _write(folder / META, {**body, "missing": dict(found.missing), "input": asdict(found.input)})
+    return _write(folder / META, {**body, "missing": dict(found.missing), **fields})
+
+
+def _write_field(folder: Path, field: Field) -> dict[str, Any]:
+    for part in ("train", "val"):
+        np.save(folder / f"{field.name}.{part}.npy", getattr(field, part), allow_pickle=False)
+    if field.scaler is not None:
+        scaler = np.stack([field.scaler.mean, field.scaler.std])
+        np.save(folder / f"{field.name}.scaler.npy", scaler, allow_pickle=False)
+    return {**{name: getattr(field, name) for name in OF_FIELD}, "spec": asdict(field.spec)}
 
 
 def read_dataset(folder: Path, mode: Literal["r", "c"] = "r") -> Dataset | None:
@@ -66,9 +70,14 @@ def read_dataset(folder: Path, mode: Literal["r", "c"] = "r") -> Dataset | None:
     body = _read(folder / META)
     if body is None:
         return None
-    arrays: dict[str, Any] = {name: _array(folder / f"{name}.npy", mode) for name in ARRAYS}
-    scalers: dict[str, Any] = {name: _scaler(folder / f"{name}.npy") for name in SCALERS}
-    return Dataset(**{**_tuples(body), "input": TensorSpec(**_tuples(body["input"]))}, **arrays, **scalers)
+    inputs, targets = (tuple(_field(folder, f, mode) for f in body.pop(part)) for part in ("inputs", "targets"))
+    return Dataset(**_tuples(body), inputs=inputs, targets=targets)
+
+
+def _field(folder: Path, body: dict[str, Any], mode: Literal["r", "c"]) -> Field:
+    train, val = (_array(folder / f"{body['name']}.{part}.npy", mode) for part in ("train", "val"))
+    spec, scaler = TensorSpec(**_tuples(body["spec"])), _scaler(folder / f"{body['name']}.scaler.npy")
+    return Field(**{**_tuples(body), "spec": spec}, train=train, val=val, scaler=scaler)
 
 
 def _tuples(body: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ from torch import Tensor
 from builder.graph import Edge, Graph, Node
 from builder.spec import TensorSpec
 from engine.config import DataRef, TrainConfig
-from engine.data import Dataset, load
-from engine.data.spec import Scaler
+from engine.data import Dataset, Field, load
 from engine.events import Event
 from engine.loop import Training
 from engine.pace import EveryN
@@ -94,7 +94,20 @@ def table(x: np.ndarray, y: np.ndarray, task: str = "regression", outputs: int =
     """``x`` (n, feature) as it stands, the first half to train on and the second to validate."""
     half = len(x) // 2
     x = x.astype(np.float32)
-    scaler = Scaler(np.zeros(x.shape[1]), np.ones(x.shape[1]))
-    parts = (x[:half], y[:half], x[half:], y[half:])
     features = tuple(f"x{i}" for i in range(x.shape[1]))
-    return Dataset("table", "table", task, *parts, TensorSpec(x.shape[1:]), outputs, features, scaler, baseline=0.0)
+    target = TensorSpec(y.shape[1:], "float32" if task == "regression" else "int64")
+    return Dataset(
+        "table",
+        "table",
+        (Field("features", TensorSpec(x.shape[1:]), x[:half], x[half:]),),
+        (Field("y", target, y[:half], y[half:], kinds=0 if task == "regression" else outputs),),
+        features,
+        baseline=0.0,
+    )
+
+
+def with_input(data: Dataset, train: np.ndarray, val: np.ndarray | None = None) -> Dataset:
+    """``data`` with other numbers, perhaps of another shape, as its first input."""
+    first, *rest = data.inputs
+    spec = TensorSpec(train.shape[1:], first.spec.dtype)
+    return replace(data, inputs=(replace(first, spec=spec, train=train, val=first.val if val is None else val), *rest))

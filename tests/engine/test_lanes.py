@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,7 +24,7 @@ from engine.lanes.eager import Eager
 from engine.lanes.native import build
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
-from tests.engine.drawn import CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights
+from tests.engine.drawn import CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
 
@@ -273,7 +272,7 @@ class TestFaults:
             data = load(DataRef("spiral"))
             x = data.x_train.copy()  # what is loaded is shared
             x[17] = np.nan
-            training = make(MLP, replace(data, x_train=x), lane=lane)
+            training = make(MLP, with_input(data, x), lane=lane)
             with pytest.raises(RunFault) as fault:
                 finish(training)
             found.append((fault.value.reason, training.step, weights(training)))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,21 @@ from engine.events import Event
 from engine.faults import RunFault
 from engine.lanes.eager import Eager
 from engine.loop import Training
-from tests.engine.drawn import CASES, CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights
+from tests.engine.drawn import (
+    CASES,
+    CNN,
+    LSTM,
+    MLP,
+    advance,
+    chain,
+    finish,
+    make,
+    same,
+    table,
+    trained,
+    weights,
+    with_input,
+)
 
 PLAIN = chain(("Input", {"shape": (64,)}), ("Linear", {"out_features": 32}), ("ReLU", {}),
               ("Linear", {"out_features": 10}), ("Output", {}))  # fmt: skip
@@ -32,7 +45,7 @@ def of(kind: str, events: list[Event]) -> list[Event]:
 def test_the_loop_is_the_textbook_loop():
     """The same batches through nn.Module, autograd and torch.optim, written as in any tutorial."""
     data = load(DataRef("digits"))
-    flat = replace(data, x_train=data.x_train.reshape(-1, 64), x_val=data.x_val.reshape(-1, 64))
+    flat = with_input(data, data.x_train.reshape(-1, 64), data.x_val.reshape(-1, 64))
     training = make(PLAIN, flat, knobs={"lr": 0.01})
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     for ours, theirs in zip(training.model.parameters(), model.parameters(), strict=True):
@@ -57,7 +70,7 @@ def advance_batches(training: Training) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_loss_falls_as_with_a_data_loader():
     data = load(DataRef("digits"))
-    flat = replace(data, x_train=data.x_train.reshape(-1, 64), x_val=data.x_val.reshape(-1, 64))
+    flat = with_input(data, data.x_train.reshape(-1, 64), data.x_val.reshape(-1, 64))
     point = of("point", finish(make(PLAIN, flat, steps=135, knobs={"lr": 0.01})))[-1].body
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))

@@ -55,16 +55,17 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def same(a: Dataset, b: Dataset) -> None:
     """Equal to the bit, in every field."""
-    for name in stored.ARRAYS:
-        one, other = getattr(a, name), getattr(b, name)
-        assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes()), name
-    for name in stored.SCALERS:
-        one, other = getattr(a, name), getattr(b, name)
-        assert (one is None) == (other is None)
-        if one is not None:
-            assert (one.mean.dtype, one.mean.shape) == (other.mean.dtype, other.mean.shape)
-            assert (one.mean.tobytes(), one.std.tobytes()) == (other.mean.tobytes(), other.std.tobytes())
-    for name in (*stored.PLAIN, "input"):
+    for ours, theirs in zip((*a.inputs, *a.targets), (*b.inputs, *b.targets), strict=True):
+        for one, other in ((ours.train, theirs.train), (ours.val, theirs.val)):
+            assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes()), ours.name
+        assert (ours.scaler is None) == (theirs.scaler is None)
+        if ours.scaler and theirs.scaler:
+            assert ours.scaler.mean.shape == theirs.scaler.mean.shape
+            for one, other in ((ours.scaler.mean, theirs.scaler.mean), (ours.scaler.std, theirs.scaler.std)):
+                assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes())
+        for name in (*stored.OF_FIELD, "spec"):
+            assert getattr(ours, name) == getattr(theirs, name), name
+    for name in stored.PLAIN:
         assert getattr(a, name) == getattr(b, name), name
         assert type(getattr(a, name)) is type(getattr(b, name)), name
 
