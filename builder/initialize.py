@@ -9,8 +9,8 @@ from torch import nn
 
 def initialize(layer: nn.Module, fill: Callable, **options: object) -> None:
     """Fills the weight matrices of a layer; its biases start at zero."""
-    for weight in layer.parameters():
+    for name, weight in layer.named_parameters():
         if weight.dim() > 1:
             fill(weight, **options)
-        else:
+        elif "bias" in name:
             nn.init.zeros_(weight)

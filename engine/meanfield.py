@@ -97,6 +97,7 @@ def weight_variance(init: str, shape: Shape) -> float:
         "xavier_normal": 2 / (fan_in + fan_out),
         "kaiming_uniform": 2 / fan_in,
         "kaiming_normal": 2 / fan_in,
+        "lecun_normal": 1 / fan_in,
         "orthogonal": 1 / max(shape[0], fan_in),
         "normal_small": 0.01**2,
         "normal_large": 1.0,

@@ -14,9 +14,7 @@ CHANNELS_IN = Param(
 )
 CHANNELS = Param("channels", "int", 16, 1, 100_000, label="Channels out", help="How many channels it gives.")
 STRIDE = Param("stride", "int", 1, 1, 8, label="Stride", help="2 halves the sides of the image.")
-WIDTH = Param(
-    "width", "int", 4, 1, 100_000, label="Inner channels", help="The narrow part; it gives four times these."
-)
+WIDTH = Param("width", "int", 4, 1, 100_000, label="Inner channels", help="The narrow part; it gives four times these.")
 EXPANSION = Param(
     "expansion", "int", 6, 1, 64, label="Expansion", help="How many times wider it is inside than where it begins."
 )

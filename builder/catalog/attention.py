@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builder.catalog.dense import BIAS
+from builder.catalog.initialisation import INIT
 from builder.catalog.rules import SEQUENCE, changed, needs_float, needs_layout, put
 from builder.diagnostic import Diagnostic
 from builder.spec import (
@@ -209,7 +210,7 @@ LAYERS = (
         "values, weighted by how well they fit. Connect one layer to all three for self-attention, or the query to one "
         "sequence and key and value to another for cross-attention.",
         _attention,
-        params=(HEADS, CAUSAL, NO_DROPOUT, BIAS),
+        params=(HEADS, CAUSAL, NO_DROPOUT, BIAS, INIT),
         ports=(Port("query"), Port("key"), Port("value")),
         weights=_attention_weights,
         module=_attention_module,
@@ -227,7 +228,7 @@ LAYERS = (
         "Self-attention, then a small network for each step, each with a skip connection and a normalisation. The "
         "block that transformers stack; causal, it is the block of a GPT.",
         _encoder,
-        params=(HEADS, FEEDFORWARD, CAUSAL, NORM_FIRST, ACTIVATION, DROPOUT),
+        params=(HEADS, FEEDFORWARD, CAUSAL, NORM_FIRST, ACTIVATION, DROPOUT, INIT),
         weights=lambda p, xs: _transformer_weights(("self_attn",), p, xs),
         module=lambda p, xs: _transformer_module("TransformerEncoderLayer", p, xs),
         forward=lambda p, _xs: call("self", In(), **_mask("src_mask", "is_causal", p)),
@@ -244,7 +245,7 @@ LAYERS = (
         "As the encoder layer, with one more attention between: each step of the target also looks at a memory, the "
         "output of an encoder.",
         _decoder,
-        params=(HEADS, FEEDFORWARD, DECODER_CAUSAL, NORM_FIRST, ACTIVATION, DROPOUT),
+        params=(HEADS, FEEDFORWARD, DECODER_CAUSAL, NORM_FIRST, ACTIVATION, DROPOUT, INIT),
         ports=(Port("target"), Port("memory")),
         weights=lambda p, xs: _transformer_weights(("self_attn", "multihead_attn"), p, xs),
         module=lambda p, xs: _transformer_module("TransformerDecoderLayer", p, xs),

@@ -20,6 +20,7 @@ STD = {
     "xavier_normal": math.sqrt(2 / (FAN_IN + FAN_OUT)),
     "kaiming_uniform": math.sqrt(2 / FAN_IN),  # He et al. 2015, equation 10
     "kaiming_normal": math.sqrt(2 / FAN_IN),
+    "lecun_normal": 1 / math.sqrt(FAN_IN),  # LeCun et al. 1998, equation 16
     "orthogonal": 1 / math.sqrt(FAN_IN),  # rows of length 1
     "normal_small": 0.01,
     "normal_large": 1.0,
@@ -70,4 +71,6 @@ def test_every_layer_that_offers_a_scheme_takes_every_scheme(spec: LayerSpec, sc
     net = compile_graph(alone(spec, inputs_for(spec), init=scheme), seed=0)
     filled = [p for p in net.parameters() if p.dim() > 1]
     assert all(bool(p.any()) == (scheme != "zeros") for p in filled)
-    assert not any(p.any() for p in net.parameters() if p.dim() == 1)
+    assert not any(p.any() for name, p in net.named_parameters() if "bias" in name)
+    scales = [p for name, p in net.named_parameters() if p.dim() == 1 and "bias" not in name]
+    assert all(bool((p == 1).all()) for p in scales), "a norm that starts at zero would pass nothing on"
