@@ -26,5 +26,6 @@ INIT = Param(
     help="How the weights start. 'pytorch' is torch's own choice for the layer. Xavier (Glorot & Bengio 2010) keeps "
     "the size of signals through tanh and sigmoid: variance 2 / (fan_in + fan_out). Kaiming (He et al. 2015) does so "
     "for ReLU: variance 2 / fan_in. LeCun (LeCun et al. 1998) has variance 1 / fan_in, which SELU counts on. "
-    "Orthogonal (Saxe et al. 2013) keeps lengths exactly. Small (σ = 0.01), large (σ = 1) and zeros show what goes wrong.",
+    "Orthogonal (Saxe et al. 2013) keeps lengths exactly. Small (σ = 0.01), large (σ = 1) and zeros show "
+    "what goes wrong.",
 )
