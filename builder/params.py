@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LARGEST = 2**53  # the whole numbers that a browser holds exactly
 MAX_INTS = 6
 ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # of a node
+PATH = re.compile(rf"(?:{ID.pattern}\.(?:[0-9]{{1,4}}\.)?){{0,8}}{ID.pattern}")  # of a node in blocks
 
 
 def coerce(param: Param, value: Any) -> Any:
@@ -42,7 +43,7 @@ def check(param: Param, value: Any) -> Diagnostic | None:
     value = coerce(param, value)
     if not _is_kind(param, value):
         return _refusal(param, value, "type", f"Give {_one(param)}.")
-    if param.kind == "node":
+    if param.kind in ("node", "name"):
         return None
     if param.kind == "choice":
         if value in param.choices:
@@ -124,7 +125,9 @@ def _is_kind(param: Param, value: Any) -> bool:
         case "ints":
             return _are_ints(value, 1, MAX_INTS)
         case "node":
-            return isinstance(value, str) and bool(ID.fullmatch(value))
+            return isinstance(value, str) and bool(PATH.fullmatch(value))
+        case "name":
+            return isinstance(value, str) and (value == "" or bool(ID.fullmatch(value)))
         case "float":
             return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
@@ -153,6 +156,8 @@ def _one(param: Param) -> str:
             return f"a whole number or {param.axes} of them" if param.axes > 1 else "a whole number"
         case "node":
             return "the id of a layer"
+        case "name":
+            return "a name of letters, digits and _, with no digit first"
         case "ints":
             return f"a list of 1 to {MAX_INTS} whole numbers"
         case "float":
@@ -160,7 +165,7 @@ def _one(param: Param) -> str:
 
 
 def _bounds(param: Param) -> str:
-    if param.kind in ("bool", "choice", "node") or (param.low is None and param.high is None):
+    if param.kind in ("bool", "choice", "node", "name") or (param.low is None and param.high is None):
         return ""
     if param.high is None:
         return f" of {number(param.low or 0)} or more"

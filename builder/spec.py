@@ -36,7 +36,7 @@ class TensorSpec:
         return " × ".join(map(str, self.shape)) or "scalar"
 
 
-ParamKind = Literal["int", "float", "bool", "choice", "ints", "node"]
+ParamKind = Literal["int", "float", "bool", "choice", "ints", "node", "name"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Param:
 
     ``low`` and ``high`` are inclusive and hold for every entry of an "ints" value (1 to 6 whole numbers).
     An "int" with several ``axes`` is one number for all of them, or one for each: 3 or (3, 5). A "node" is the
-    id of another layer. ``optional`` admits None ("not set"). ``log`` asks for a logarithmic slider.
+    id of another layer, a "name" an identifier or "". ``optional`` admits None ("not set"). ``log`` asks for a
+    logarithmic slider.
     """
 
     name: str

@@ -55,8 +55,8 @@ def _number(name: str, param: Param, value: float, common: dict[str, Any]) -> An
 
 
 def is_text(param: Param) -> bool:
-    """Whether it is typed as text: several numbers, a number that may be left out, or the id of a layer."""
-    return param.kind in ("ints", "node") or param.axes > 1 or param.optional
+    """Whether it is typed as text: several numbers, a number that may be left out, the id of a layer, or a name."""
+    return param.kind in ("ints", "node", "name") or param.axes > 1 or param.optional
 
 
 def words(choice: str) -> str:
@@ -78,7 +78,7 @@ def parse(param: Param, text: str) -> Any:
     text = text.strip()
     if not text and param.optional:
         return None
-    if param.kind == "node":
+    if param.kind in ("node", "name"):
         return text
     try:
         if param.kind == "ints" or param.axes > 1:

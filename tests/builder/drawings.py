@@ -47,6 +47,7 @@ def values(param: Param) -> st.SearchStrategy[Any]:
         "ints": st.lists(whole, min_size=1, max_size=4).map(tuple),
         "bool": st.booleans(),
         "node": IDS,
+        "name": IDS | st.just(""),
         "choice": st.sampled_from(param.choices or ("",)),
         "float": st.floats(
             param.low if param.low is not None else -9.0, min(9.0 if param.high is None else param.high, 9.0)

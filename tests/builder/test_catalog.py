@@ -81,10 +81,14 @@ def test_the_gradient_reaches_every_parameter(spec: LayerSpec) -> None:
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
+# The weights' start and owner, and what the engine makes of an Input or Output.
+ELSEWHERE = ("init", "share", "field", "target", "loss", "weight")
+
+
 @each_layer
 def test_every_parameter_changes_what_is_built_or_computed(spec: LayerSpec) -> None:
     base = {"num_layers": 2} if spec.group == "Recurrent" else {}
-    own = [p for p in spec.params if p.name not in ("init", "share")]  # the weights' start and owner: tested elsewhere
+    own = [p for p in spec.params if p.name not in ELSEWHERE]
     seen = {p.name: {_built(spec, base | {p.name: v}) for v in _candidates(p)} for p in own}
     assert [name for name, built in seen.items() if len(built) < 2] == []
 

@@ -91,6 +91,7 @@ REFUSED: list[Case] = [
     ("MatMul", {}, [(4, 8), (5, 3)]),
     ("CosineSimilarity", {}, [(4, 8), (4, 7)]),
     ("Bilinear", {}, [(4, 8), (3, 8)]),
+    ("Output", {"loss": "kl"}, [(5,)]),
 ]
 ADVISED: list[tuple[str, dict[str, Any], tuple[int, ...], tuple[str, ...]]] = [
     ("Linear", {"out_features": 10}, (16, 5, 5), ("Output",)),

@@ -17,10 +17,11 @@ MODE = Param("mode", "choice", "tanh", choices=("tanh", "relu"))
 SHAPE = Param("shape", "ints", (2,), 1, 100)
 WINDOW = Param("window", "int", 3, 1, 31, axes=2)
 OWNER = Param("share", "node", None, optional=True)
+FIELD = Param("target", "name", "")
 PER_AXIS = "Window must be a whole number or 2 of them, each from 1 to 31; it is "
 STRIDE = Param("stride", "int", None, 1, 9, optional=True)
 AXES = "Shape must be a list of 1 to 6 whole numbers, each from 1 to 100; it is "
-ALL = (KERNEL, RATE, BIAS, MODE, SHAPE, STRIDE, WINDOW, OWNER)
+ALL = (KERNEL, RATE, BIAS, MODE, SHAPE, STRIDE, WINDOW, OWNER, FIELD)
 
 GOLDEN = [
     (KERNEL, 0, "range", "Kernel size must be a whole number from 1 to 31; it is 0. Use 1 or more."),
@@ -47,6 +48,13 @@ GOLDEN = [
     (WINDOW, [3, 5, 7], "type", PER_AXIS + "[3, 5, 7]. Give a whole number or 2 of them."),
     (WINDOW, [3, 2.5], "type", PER_AXIS + "[3, 2.5]. Give a whole number or 2 of them."),
     (WINDOW, [], "type", PER_AXIS + "[]. Give a whole number or 2 of them."),
+    (
+        FIELD,
+        "next year",
+        "type",
+        "Target must be a name of letters, digits and _, with no digit first; it is 'next year'. "
+        "Give a name of letters, digits and _, with no digit first.",
+    ),
     (OWNER, 3, "type", "Share must be the id of a layer, or empty; it is 3. Give the id of a layer."),
     (OWNER, "a b", "type", "Share must be the id of a layer, or empty; it is 'a b'. Give the id of a layer."),
     (

@@ -44,7 +44,7 @@ READ_OTHERWISE = {
 @st.composite
 def settings_of(draw_: st.DrawFn, spec: LayerSpec) -> dict[str, Any]:
     small = {"float": st.sampled_from([0.0, 0.1]), "bool": st.booleans()}
-    fixed = ("init", "share", "eps", "alpha", "beta", "k", "min_val", "max_val", "slope")
+    fixed = ("init", "share", "loss", "eps", "alpha", "beta", "k", "min_val", "max_val", "slope")
     return {p.name: draw_(small.get(p.kind, values(p))) for p in spec.params if p.name not in fixed}
 
 

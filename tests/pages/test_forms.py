@@ -9,6 +9,7 @@ from pages.forms import escape, parse, words, write
 
 SHAPE = Param("shape", "ints", (3, 32, 32), 1, 4096)
 KERNEL = Param("kernel_size", "int", 3, 1, 31, axes=2)
+FIELD = Param("field", "name", "")
 SHARE = Param("share", "node", None, optional=True)
 NORM = Param("limit", "float", None, 0.0, 10.0, optional=True)
 
@@ -40,6 +41,12 @@ def test_a_kernel_is_one_number_or_one_per_axis(text: str, value: object) -> Non
 def test_another_layer_is_named_by_its_id(text: str, value: object) -> None:
     assert parse(SHARE, text) == value
     assert SHARE.check(parse(SHARE, text)) is None
+
+
+@pytest.mark.parametrize(("text", "value"), [("image", "image"), (" image ", "image"), ("", "")])
+def test_a_field_of_the_data_is_chosen_by_name_or_left_open(text: str, value: str) -> None:
+    assert parse(FIELD, text) == value
+    assert FIELD.check(parse(FIELD, text)) is None
 
 
 @pytest.mark.parametrize("value", [(3, 32, 32), [7], 2.5, None])
