@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from builder.catalog import BY_TYPE, GROUPS
+from builder.catalog import BY_TYPE
+from builder.colors import GROUP_COLORS, OTHER
 from builder.diff import Mark
 from builder.graph import Edge, Graph, Node, Note
 from builder.infer import Inference
@@ -22,8 +23,6 @@ FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 LEAST, MOST, LEFT = 150.0, 240.0, 15.0  # px: width of a layer, and where its text begins
 HEAD, LINE, TAIL = 28.0, 20.0, 22.0  # px: height of a layer's three parts
 PORT = 34.0  # px below the top: where the wires of a layer that has one input come and go
-# Okabe & Ito 2008, in the order of the groups, as on the canvas.
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#7f7f7f", "#882255", "#5b4bb5")
 FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")  # of a summary
 PAD = "#e0b000"  # of a note
 SIGNS: dict[Mark, str] = {"added": "+ added", "removed": "− removed", "changed": "~ changed"}
@@ -113,7 +112,7 @@ def _box(node: Node, inference: Inference) -> Box:
     count = f"{info.params:,} params" if info.params else ""
     rows = (wide(title, 13) * 1.06 + wide(aside, 10) + 12, wide(summary, 12), wide(shape, 11) + wide(count, 11) + 12)
     width = min(max(LEAST, *(row + LEFT + 10 for row in rows)), MOST)
-    color = COLORS[GROUPS.index(spec.group) % len(COLORS)] if spec else "#7f7f7f"
+    color = GROUP_COLORS[spec.group] if spec else OTHER
     return Box(node, title, aside, summary, shape, count, color, width, HEAD + (LINE if summary else 0) + TAIL)
 
 

@@ -23,6 +23,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "Convolution": ("BatchNorm2d", "ReLU", "BatchNorm1d", "MaxPool2d", "MaxPool1d", "Add"),
     "Pooling": ("Conv2d", "Flatten", "Linear", "Conv1d", "Dropout"),
     "Recurrent": ("Linear", "Dropout", "LSTM", "GRU", "LayerNorm"),
+    "Attention": ("LayerNorm", "Add", "Linear", "TransformerEncoderLayer", "Dropout", "Select"),
     "Normalisation": ("ReLU", "Linear", "GELU", "Conv2d", "MaxPool2d"),
     "Regularisation": ("Linear", "Output", "Conv2d", "LSTM", "Add"),
     "Activation": ("MaxPool2d", "Conv2d", "Linear", "MaxPool1d", "Conv1d", "Dropout", "Flatten", "Add", "Output"),

@@ -33,11 +33,20 @@ class Need:
 
 
 def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
+    rows = examples(config, data.n_train, data.n_val)
+    weights = FLOAT * inference.params * copies(config)
+    return Need(weights, FLOAT * rows * per_example(inference), data.nbytes)
+
+
+def copies(config: TrainConfig) -> int:
+    """Numbers kept per weight: itself, gradient, optimizer state; the last and the best checkpoint in the making."""
     state = STATE[config.optimizer]
-    copies = 2 + state + 2 * (1 + state)  # weights, gradients, state; the last and the best checkpoint in the making
-    batch = min(batch_size(config), data.n_train)
-    rows = max(2 * batch, min(EVALUATED, data.n_val))  # training keeps each output and its gradient
-    return Need(FLOAT * inference.params * copies, FLOAT * rows * per_example(inference), data.nbytes)
+    return 2 + state + 2 * (1 + state)
+
+
+def examples(config: TrainConfig, n_train: int, n_val: int) -> int:
+    """How many examples' outputs are kept at once: training keeps each with its gradient, scoring takes many."""
+    return max(2 * min(batch_size(config), n_train), min(EVALUATED, n_val))
 
 
 def batch_size(config: TrainConfig) -> int:

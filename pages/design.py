@@ -9,9 +9,11 @@ from builder.diagnostic import Refused
 from builder.infer import Inference, infer
 from builder.source import source
 from engine import share
+from engine.cost import Costs
 from pages import session, settings
 from pages import share as sharing
 from pages.canvas import Doc, canvas, fix_for, notes, sync
+from pages.costs import badge, cost_panel, measured
 from pages.export import take_away
 from pages.forms import tell
 from pages.hide import hidden
@@ -28,7 +30,8 @@ KEY = "editor"
 def editor() -> None:
     lead()
     doc = sync(session.doc(), KEY)
-    inference = infer(doc.graph)
+    inference, config = infer(doc.graph), settings.chosen(doc.graph)
+    costs = measured(inference, config)
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     messages = st.container()
     left, right = (st.container(), None) if hidden("inspector") else st.columns([4, 1.2])
@@ -36,7 +39,7 @@ def editor() -> None:
         canvas(
             doc,
             key=KEY,
-            notes=notes(inference),
+            notes=notes(inference, costs={id: badge(cost) for id, cost in costs.nodes.items()}),
             preview=None if hidden("preview") else session.net_id(),
             height=620,
             readonly=not session.leading(),
@@ -50,18 +53,21 @@ def editor() -> None:
         notices()
     if right:
         with right:
-            (inspector if session.leading() else summary)(doc, inference)
+            (inspector if session.leading() else summary)(doc, inference, costs)
     if not hidden("preview"):
         with left:
             curable = doc if session.leading() else None
-            probe_panel(curable, doc.graph, settings.chosen(doc.graph), session.net_id())
+            probe_panel(curable, doc.graph, config, session.net_id())
+    if not hidden("costs"):
+        with left:
+            cost_panel(inference, costs, config)
     if not hidden("source"):
         code(inference, doc)
     if not hidden("export"):
         take_away(doc.graph)
 
 
-def summary(_doc: Doc, inference: Inference) -> None:
+def summary(_doc: Doc, inference: Inference, _costs: Costs) -> None:
     """What a tab without the lead reads: nothing here changes the drawing."""
     st.markdown("##### The network")
     st.metric("Parameters", f"{inference.params:,}")

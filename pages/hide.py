@@ -19,6 +19,7 @@ PAGES: dict[str, str] = {
     "palette": "List of layers beside the canvas",
     "inspector": "Layer settings beside the canvas",
     "preview": "Preview on a real batch",
+    "costs": "What the layers cost",
     "source": "PyTorch source",
     "export": "Take it away",
     "data": "Data set",

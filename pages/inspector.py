@@ -13,14 +13,16 @@ from builder.graph import Node
 from builder.infer import Inference, NodeInfo
 from builder.params import coerce
 from builder.spec import LayerSpec, Param
+from engine.cost import Costs
 from pages.canvas import Doc
+from pages.costs import amount, badge
 from pages.forms import escape, is_text, param_input, parse, tell, write
 
 
-def inspector(doc: Doc, inference: Inference) -> None:
+def inspector(doc: Doc, inference: Inference, costs: Costs) -> None:
     picked = [n for n in doc.graph.nodes if n.id in doc.selected]
     if len(picked) == 1 and picked[0].type in BY_TYPE:
-        _layer(doc, picked[0], inference.nodes[picked[0].id])
+        _layer(doc, picked[0], inference.nodes[picked[0].id], costs)
     else:
         _summary(doc, inference, len(picked))
 
@@ -34,7 +36,7 @@ def _summary(doc: Doc, inference: Inference, picked: int) -> None:
     st.markdown(f"##### {picked} layers selected" if picked else "##### The network")
     a, b = st.columns(2)
     a.metric("Parameters", f"{inference.params:,}", help="Numbers that training adjusts.")
-    b.metric("FLOPs", short(inference.flops), help="Arithmetic operations for one example, forward.")
+    b.metric("FLOPs", amount(inference.flops), help="Arithmetic operations for one example, forward.")
     problems(doc, inference.diagnostics)
     if not inference.diagnostics:
         st.success("Everything fits together.", icon=":material/check_circle:")
@@ -56,10 +58,12 @@ def problems(doc: Doc, diagnostics: tuple[Diagnostic, ...], place: str = "summar
             )
 
 
-def _layer(doc: Doc, node: Node, info: NodeInfo) -> None:
+def _layer(doc: Doc, node: Node, info: NodeInfo, costs: Costs) -> None:
     spec = BY_TYPE[node.type]
     st.markdown(f"##### {spec.title or spec.type}", help=spec.help)
     st.caption(f"{node.id} · output {info.output or 'not known'} · {info.params:,} parameters")
+    if info.output:
+        st.caption(f"Needs {badge(costs.nodes[node.id])}.")
     for problem in info.diagnostics:
         tell(problem)
         if problem.fix:
@@ -122,10 +126,3 @@ def _about(spec: LayerSpec) -> None:
             st.code(spec.formula, language=None, wrap_lines=True)
         if spec.source:
             st.caption(escape(spec.source))
-
-
-def short(n: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g} {unit}"
-    return f"{n:,.0f}"

@@ -15,7 +15,8 @@ from typing import Any
 
 import streamlit as st
 
-from builder.catalog import CATALOG, GROUPS
+from builder.catalog import CATALOG
+from builder.colors import GROUP_COLORS, OTHER
 from builder.spec import LayerSpec
 from builder.suggest import hopeless
 from pages.canvas.doc import Doc
@@ -27,7 +28,8 @@ __all__ = ["Doc", "Notes", "canvas", "fix_for", "notes", "palette", "sync"]
 
 def palette() -> dict[str, Any]:
     """What the browser needs to know of the catalogue."""
-    return {"groups": list(GROUPS), "layers": [_layer(spec) for spec in CATALOG]}
+    groups = list(dict.fromkeys(spec.group for spec in CATALOG))
+    return {"groups": groups, "colors": GROUP_COLORS | {"": OTHER}, "layers": [_layer(spec) for spec in CATALOG]}
 
 
 def _layer(spec: LayerSpec) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builder.diagnostic import Diagnostic, Fix
@@ -12,18 +12,22 @@ from builder.suggest import after
 Notes = dict[str, dict[str, Any]]
 
 
-def notes(inference: Inference, extra: Iterable[Diagnostic] = ()) -> Notes:
-    """Per node id ``{shape, dtype, params, next, error, warn, code, fix, grey}``, each only where it says something.
+def notes(inference: Inference, extra: Iterable[Diagnostic] = (), costs: Mapping[str, str] | None = None) -> Notes:
+    """Per node id ``{shape, dtype, params, cost, next, error, warn, code, fix, grey}``, where it says something.
 
     ``shape`` is the output, which is also what flows along the node's wires; ``next`` are the types of layers that
-    take it, best first. ``extra`` are Diagnostics from
-    elsewhere (does the network fit the data?). ``grey`` marks a node without a shape that is not itself at fault.
+    take it, best first. ``extra`` are Diagnostics from elsewhere (does the network fit the data?); ``costs`` say per
+    node what it needs. ``grey`` marks a node without a shape that is not itself at fault.
     """
     found = {node: list(info.diagnostics) for node, info in inference.nodes.items()}
     for d in extra:
         if d.node in found and d not in found[d.node]:
             found[d.node].append(d)
-    return {node: _note(inference, node, problems) for node, problems in found.items()}
+    said = {node: _note(inference, node, problems) for node, problems in found.items()}
+    for node, note in said.items():
+        if costs and "shape" in note:
+            note["cost"] = costs[node]
+    return said
 
 
 def _note(inference: Inference, node: str, problems: list[Diagnostic]) -> dict[str, Any]:

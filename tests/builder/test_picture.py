@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder import templates
-from builder.catalog import CATALOG, GROUPS
+from builder.catalog import CATALOG
 from builder.diff import diff, merged
 from builder.graph import Edge, Graph, Node, Note
 from builder.infer import infer
-from builder.picture import COLORS, DARK, LIGHT, SIGNS, Look, cut, mix, svg, wide, wrap
+from builder.picture import DARK, LIGHT, SIGNS, Look, cut, mix, svg, wide, wrap
 from builder.wires import course, rounded
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -85,11 +85,6 @@ def test_text_is_never_markup() -> None:
 def test_every_layer_of_the_catalogue_can_be_drawn_alone(spec) -> None:  # type: ignore[no-untyped-def]
     root = drawn(Graph((Node("a", spec.type), Node("b", spec.type)), (Edge("a", "b"),)))
     assert (spec.title or spec.type)[:6] in texts(root)
-
-
-def test_groups_that_stand_side_by_side_have_different_colors() -> None:
-    assert len(set(COLORS)) == len(COLORS)
-    assert all(COLORS[i % len(COLORS)] != COLORS[(i + 1) % len(COLORS)] for i in range(len(GROUPS)))
 
 
 @given(

@@ -328,8 +328,8 @@ def test_a_hidden_part_of_design_is_not_there(name: str, label: str) -> None:
     assert label not in labels(opened("design", at(hide=name)))
 
 
-def test_hidden_source_export_and_layer_settings_are_not_there() -> None:
-    test = opened("design", at(hide="source,export,inspector"))
+def test_hidden_source_export_costs_and_layer_settings_are_not_there() -> None:
+    test = opened("design", at(hide="source,export,costs,inspector"))
     assert not test.expander
     assert not test.metric
 

@@ -38,7 +38,7 @@ function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(no
       <button type="button" className="name" aria-pressed={!!n.selected} onClick={() => doc.select([n.id])}>
         <b>{n.data.label || spec?.title || n.data.layer}</b> <span className="id">{n.id}</span>
         <span className="sum">{summary(spec, n.data.params)}</span>
-        <span className="shape">{note?.shape ?? "–"}{note?.params ? ` · ${note.params} params` : ""}</span>
+        <span className="shape" title={note?.cost}>{note?.shape ?? "–"}{note?.params ? ` · ${note.params} params` : ""}</span>
         {!plain && sources.length > 0 && <span className="from">from {sources.map((id) => doc.called(id)).join(" and ")}</span>}
         {!sources.length && spec?.ports.length ? <span className="from">not fed by any layer yet</span> : null}
       </button>

@@ -1,11 +1,8 @@
-// Colours that stay apart for the colour-blind: one per group of layers (Okabe & Ito 2008, and two more), the live ramp.
+// The colours of groups come with the palette (builder/colors.py); those of what is live are here.
 import type { Palette } from "./types";
 
-const GREY = "#7f7f7f";
-const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", GREY, "#882255", "#5b4bb5"];
 export function groupColor(palette: Palette, group: string | undefined): string {
-  const i = palette.groups.indexOf(group ?? "");
-  return i < 0 ? GREY : GROUPS[i % GROUPS.length];
+  return palette.colors[group ?? ""] ?? palette.colors[""];
 }
 
 // Blue, grey, orange. 33 steps: more cannot be told apart, and an unchanged step touches no style.

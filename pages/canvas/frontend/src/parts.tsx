@@ -26,6 +26,7 @@ function spoken(title: string, id: string, label: string, note: Note | undefined
   if (note?.shape) say.push(`output ${note.shape}`);
   if (note?.params) say.push(`${note.params} parameters`);
   if (note?.warn) say.push(`warning: ${note.warn}`);
+  if (note?.cost) say.push(note.cost);
   return say.join(", ");
 }
 
@@ -55,7 +56,7 @@ export const LayerNode = memo(function LayerNode({ id, data, selected }: NodePro
       <Inputs n={ports} lr={lr} spec={spec} />
       <div className="head"><b>{data.label || title}</b><span className="id">{data.label ? title : id}</span></div>
       {text && <div className="sum">{text}</div>}
-      <div className="foot">
+      <div className="foot" title={note?.cost}>
         <span className="shape">{note?.shape ?? "–"}</span><span className="cnt">{note?.params && `${note.params} params`}</span>
       </div>
       <div className="live" />

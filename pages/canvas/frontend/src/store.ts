@@ -264,7 +264,7 @@ export class Doc {
 
 /** Keeps the old object of every note that says the same, so that only nodes with news are drawn again. */
 function shared(old: Record<string, Note>, now: Record<string, Note>): Record<string, Note> {
-  const keys = ["shape", "dtype", "params", "error", "warn", "code", "fix", "grey"] as const;
+  const keys = ["shape", "dtype", "params", "cost", "error", "warn", "code", "fix", "grey"] as const;
   return Object.fromEntries(Object.entries(now).map(([id, n]) => {
     const o = old[id];
     return [id, o && keys.every((k) => o[k] === n[k]) ? o : n];

@@ -10,7 +10,8 @@ export interface LayerSpec {
   outputs: number;         // 0 or 1
   never: Partial<Record<string, number[]>>; // per dtype the numbers of axes that it cannot take (builder/suggest.py)
 }
-export interface Palette { groups: string[]; layers: LayerSpec[] }
+/** `colors` per group; "" is the colour of what belongs to none. */
+export interface Palette { groups: string[]; colors: Record<string, string>; layers: LayerSpec[] }
 
 /** `params` and `label` are left out where there are none. */
 export interface GNode { id: string; type: string; params?: Params; label?: string; position: [number, number] }
@@ -20,7 +21,7 @@ export interface Graph { nodes: GNode[]; edges: GEdge[]; notes?: GSticky[] }
 
 /** What is known of a node; see notes.py. `shape` is also what flows along its outgoing wires. */
 export interface Note {
-  shape?: string; dtype?: string; params?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
+  shape?: string; dtype?: string; params?: string; cost?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
 }
 /** Notes hold for the drawing at the browser's revision `rev` with Python's commands up to `seq`. */
 export interface Notes {
