@@ -16,10 +16,12 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from builder.params import shown
 from builder.reader import Reader
+from builder.written import body
 
 FORMAT = "layerloom"
-VERSION = 1
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # body of version n → body of version n + 1
+VERSION = 2
+# Body of version n → body of version n + 1. Version 2 brought blocks: what version 1 could say means the same.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda body: body | {"version": 2}}
 MAX_BYTES = 2_000_000
 MAX_DIGITS = 20
 OPEN_OURS = "Open a file that Layerloom saved."
@@ -32,43 +34,34 @@ def loads(text: str | bytes) -> Graph:
 
 def dumps(graph: Graph) -> str:
     """``graph`` as text with one line per layer and per connection, so that two versions compare well."""
-    body = to_json(graph)
-    parts = (f'  "{key}": {_lines(body[key])}' for key in ("nodes", "edges", "notes") if key in body)
+    parts = (f'  "{key}": {_lines(items)}' for key, items in body(graph).items())
     return f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n' + ",\n".join(parts) + "\n}\n"
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
-    nodes = []
-    for n in graph.nodes:
-        optional = {"params": dict(n.params), "label": n.label}
-        kept = {key: value for key, value in optional.items() if value}
-        nodes.append({"id": n.id, "type": n.type, **kept, "position": list(n.position)})
-    edges = [{"source": e.source, "target": e.target, "port": e.port} for e in graph.edges]
-    notes = [{"id": n.id, "text": n.text, "position": list(n.position), "size": list(n.size)} for n in graph.notes]
-    body = {"format": FORMAT, "version": VERSION, "nodes": nodes, "edges": edges}
-    return body | ({"notes": notes} if notes else {})
+    return {"format": FORMAT, "version": VERSION, **body(graph)}
 
 
-def from_json(body: Any) -> Graph:
+def from_json(file: Any) -> Graph:
     """The graph in parsed JSON. Raises Refused with what is wrong, each problem with its place."""
-    return Reader().graph(_migrated(body))
+    return Reader().graph(_migrated(file))
 
 
-def _migrated(body: Any) -> dict[str, Any]:
-    """``body`` in the present version of the format."""
-    if not isinstance(body, dict):
-        raise _refused("wrong-format", f"A network file is an object; it is {shown(body)}.", OPEN_OURS)
-    if (said := body.get("format")) != FORMAT:
+def _migrated(file: Any) -> dict[str, Any]:
+    """What is in ``file``, in the present version of the format."""
+    if not isinstance(file, dict):
+        raise _refused("wrong-format", f"A network file is an object; it is {shown(file)}.", OPEN_OURS)
+    if (said := file.get("format")) != FORMAT:
         what = f'A network file says "format": "{FORMAT}"; its format is {shown(said)}.'
         raise _refused("wrong-format", what, OPEN_OURS)
-    present: dict[str, Any] = body
-    for version in range(_version(body), VERSION):
+    present: dict[str, Any] = file
+    for version in range(_version(file), VERSION):
         present = MIGRATIONS[version](present)
     return present
 
 
-def _version(body: dict[str, Any]) -> int:
-    version = body.get("version")
+def _version(file: dict[str, Any]) -> int:
+    version = file.get("version")
     if isinstance(version, int) and version > VERSION:
         what = f"The file was saved by a newer Layerloom (format {shown(version)}; this one reads up to {VERSION})."
         raise _refused("newer", what, "Update Layerloom.")
@@ -100,11 +93,11 @@ def parse(text: str | bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    body = dict(pairs)
-    if len(body) < len(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise _refused("duplicate-key", f"The key {shown(twice)} stands twice in one object.", "Remove one of them.")
-    return body
+    return found
 
 
 def _int(digits: str) -> int:

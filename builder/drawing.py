@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import networkx as nx
 
+from builder.block import entries, inside, is_block, spec_of
 from builder.diagnostic import Diagnostic, Fix
 from builder.fixes import name
-from builder.graph import Graph
+from builder.graph import Graph, Node
 from builder.spec import LayerSpec
 
 Catalog = Mapping[str, LayerSpec]
@@ -26,15 +27,16 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A graph with what the rules ask of it again and again."""
+    """A graph with what the rules ask of it again and again. ``in_block`` if it stands in a block."""
 
     graph: Graph
     catalog: Catalog
+    in_block: bool = False
 
     @cached_property
     def known(self) -> dict[str, LayerSpec]:
         """The LayerSpec of every node whose type exists."""
-        return {n.id: self.catalog[n.type] for n in self.graph.nodes if n.type in self.catalog}
+        return {n.id: spec for n in self.graph.nodes if (spec := spec_of(n, self.catalog))}
 
     @cached_property
     def sources(self) -> list[str]:
@@ -74,6 +76,25 @@ class Drawing:
 
     def name(self, id: str) -> str:
         return name(self.graph, id)
+
+    def readers(self, id: str, beyond: tuple[str, ...]) -> tuple[str, ...]:
+        """Types of the layers that read what ``id`` gives; ``beyond`` are those that read what this block gives."""
+        edges = [e for e in self.graph.outputs(id) if e.target in self.graph.by_id]
+        return tuple(t for e in edges for t in readers_at(self.graph.by_id[e.target], e.port, beyond, self.in_block))
+
+
+def readers_at(node: Node, port: int, beyond: tuple[str, ...], in_block: bool) -> tuple[str, ...]:
+    """Types of the layers that read what comes into ``node``: it, or where it is a block those behind its port."""
+    if in_block and node.type == "Output":
+        return beyond
+    return (node.type,) if not is_block(node) else readers_of(inside(node), port)
+
+
+def readers_of(inner: Graph, port: int) -> tuple[str, ...]:
+    """Types of the layers in a block that read what comes into its ``port``."""
+    found = [edge for entry in entries(inner)[port : port + 1] for edge in inner.outputs(entry.id)]
+    known = [e for e in found if e.target in inner.by_id]
+    return tuple(t for e in known for t in readers_at(inner.by_id[e.target], e.port, (), in_block=True))
 
 
 def reached(starts: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:

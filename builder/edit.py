@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from builder.graph import Edge, Graph, Node, Note
+from builder.written import body
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,10 @@ class AddNode:
         return graph.add(self.node)
 
     def to_json(self) -> dict[str, Any]:
-        return {"op": "add_node", "node": {**asdict(self.node), "params": dict(self.node.params)}}
+        inner = {"inner": body(self.node.inner)} if self.node.inner else {}
+        own = asdict(replace(self.node, inner=None, params={}))
+        del own["inner"]
+        return {"op": "add_node", "node": {**own, "params": dict(self.node.params), **inner}}
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,22 @@ class Disconnect:
         return {"op": "disconnect", "edge": asdict(self.edge)}
 
 
-Edit = AddNode | AddNote | RemoveNode | SetParams | SetLabel | Connect | Disconnect
+@dataclass(frozen=True)
+class Inside:
+    """Edits of what is in the block ``id``; its repeats are one drawing, so all of them change."""
+
+    id: str
+    edits: tuple[Edit, ...]
+
+    def apply(self, graph: Graph) -> Graph:
+        block = graph.by_id.get(self.id)
+        return graph.set_inner(self.id, apply(block.inner, self.edits)) if block and block.inner else graph
+
+    def to_json(self) -> dict[str, Any]:
+        return {"op": "inside", "id": self.id, "edits": [e.to_json() for e in self.edits]}
+
+
+Edit = AddNode | AddNote | RemoveNode | SetParams | SetLabel | Connect | Disconnect | Inside
 
 
 def apply(graph: Graph, edits: Iterable[Edit]) -> Graph:

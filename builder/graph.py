@@ -15,7 +15,7 @@ class Node:
     """A layer on the canvas.
 
     ``id`` is machine-made (``conv2d_1``), ``label`` free text; ``params`` hold what differs from the default.
-    ``position`` is the left upper corner in canvas pixels, y downwards.
+    ``position`` is the left upper corner in canvas pixels, y downwards. A block (see block.py) has an ``inner`` graph.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Node:
     params: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     position: tuple[float, float] = (0.0, 0.0)
+    inner: Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Graph:
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """All of it, as Python writes it: the same text if and only if the same graph, down to 1 and True."""
+        return repr((self.nodes, self.edges, self.notes))
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
@@ -127,6 +133,9 @@ class Graph:
 
     def move(self, node: str, position: tuple[float, float]) -> Graph:
         return self._update(node, lambda n: replace(n, position=position))
+
+    def set_inner(self, node: str, inner: Graph) -> Graph:
+        return self._update(node, lambda n: replace(n, inner=inner))
 
     def _update(self, node: str, change: Callable[[Node], Node]) -> Graph:
         return replace(self, nodes=tuple(change(n) if n.id == node else n for n in self.nodes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from builder import block
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Refused, suggest
 from builder.graph import Edge, Graph, Node, Note
@@ -21,6 +22,8 @@ MAX_PROBLEMS = 20  # a person reads no more, and a hostile file must not make us
 ZERO_WIDTH_JOINER = "\u200d"  # part of many emoji, though not "printable"
 TOP = ("format", "version", "nodes", "edges", "notes")
 NODE = ("id", "type", "params", "label", "position")
+BLOCK = (*NODE, "inner")
+INNER = ("nodes", "edges", "notes")
 NOTE = ("id", "text", "position", "size")
 EDGE = ("source", "target", "port")
 
@@ -30,35 +33,50 @@ class Reader:
 
     def __init__(self) -> None:
         self.problems: list[Diagnostic] = []
+        self.read = dict.fromkeys(INNER, 0)  # how many entries there were, those in blocks too
+
+    def graph(self, body: dict[str, Any]) -> Graph:
+        level = Level(self, "", 0)
+        level.keys(body, TOP, "")
+        graph = level.graph(body)
+        if self.problems:
+            raise Refused(*self.problems)
+        return graph
+
+
+class Level:
+    """The drawing itself, or what is in the block at ``at``, ``depth`` blocks deep."""
+
+    def __init__(self, reader: Reader, at: str, depth: int) -> None:
+        self.reader, self.at, self.depth = reader, at, depth
         self.specs: dict[str, LayerSpec | None] = {}  # by node id; None where the type is unknown
         self.noted: set[str] = set()  # ids of notes
         self.taken: dict[str, set[int]] = {}  # ports by node id
 
     def graph(self, body: dict[str, Any]) -> Graph:
-        self._keys(body, TOP, "")
         nodes = tuple(self._node(place, item) for place, item in self._items(body, "nodes", MAX_NODES))
         edges = tuple(self._edge(place, item) for place, item in self._items(body, "edges", MAX_EDGES))
         noted = self._items(body, "notes", MAX_NOTES) if "notes" in body else ()
-        notes = tuple(self._note(place, item) for place, item in noted)
-        if self.problems:
-            raise Refused(*self.problems)
-        return Graph(nodes, edges, notes)
+        return Graph(nodes, edges, tuple(self._note(place, item) for place, item in noted))
 
     def _items(self, body: dict[str, Any], key: str, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        items = body.get(key)
+        items, place = body.get(key), f"{self.at}{key}"
         if not isinstance(items, list):
-            self._refuse("type", key, f"must be a list; it is {shown(items)}.", "Put them in [ ].")
-        elif len(items) > most:
-            self._refuse("too-many", key, f"has {len(items):,} entries; at most {most:,} are read.", "Use fewer.")
-        else:
-            for i, item in enumerate(items):
-                if isinstance(item, dict):
-                    yield f"{key}[{i}]", item
-                else:
-                    self._refuse("type", f"{key}[{i}]", f"must be an object; it is {shown(item)}.", "Put it in { }.")
+            self._refuse("type", place, f"must be a list; it is {shown(items)}.", "Put them in [ ].")
+            return
+        self.reader.read[key] += len(items)
+        if (n := self.reader.read[key]) > most:
+            all_ = " with those in blocks" if n > len(items) else ""
+            self._refuse("too-many", place, f"has {n:,} entries{all_}; at most {most:,} are read.", "Use fewer.")
+            return
+        for i, item in enumerate(items):
+            if isinstance(item, dict):
+                yield f"{place}[{i}]", item
+            else:
+                self._refuse("type", f"{place}[{i}]", f"must be an object; it is {shown(item)}.", "Put it in { }.")
 
     def _node(self, place: str, item: dict[str, Any]) -> Node:
-        self._keys(item, NODE, place)
+        self.keys(item, BLOCK if item.get("type") == block.BLOCK.type else NODE, place)
         id, type_ = self._id(f"{place}.id", item.get("id")), item.get("type")
         spec = BY_TYPE.get(type_) if isinstance(type_, str) else None
         if not spec:
@@ -68,13 +86,28 @@ class Reader:
             self._refuse(
                 "duplicate-id", f"{place}.id", f"{shown(id)} is taken by a layer before.", "Choose another id."
             )
-        self.specs[id] = spec
         params = self._params(f"{place}.params", item.get("params", {}), spec)
         label = self._label(f"{place}.label", item.get("label", ""))
-        return Node(id, str(type_), params, label, self._position(f"{place}.position", item.get("position", [0, 0])))
+        position = self._position(f"{place}.position", item.get("position", [0, 0]))
+        inner = self._inner(f"{place}.inner", item.get("inner")) if spec is block.BLOCK else None
+        node = Node(id, str(type_), params, label, position, inner)
+        self.specs[id] = block.spec_of(node, BY_TYPE)
+        return node
+
+    def _inner(self, place: str, inner: Any) -> Graph:
+        if not isinstance(inner, dict):
+            what = f"must be an object with the nodes and edges of the block; it is {shown(inner)}."
+            self._refuse("type", place, what, "Put them in { }.")
+        elif self.depth == block.MAX_DEPTH:
+            what = f"stands in {self.depth} blocks already, and no more are read."
+            self._refuse("too-deep", place, what, "Ungroup one of them.")
+        else:
+            self.keys(inner, INNER, place)
+            return Level(self.reader, f"{place}.", self.depth + 1).graph(inner)
+        return Graph()
 
     def _note(self, place: str, item: dict[str, Any]) -> Note:
-        self._keys(item, NOTE, place)
+        self.keys(item, NOTE, place)
         id, text = self._id(f"{place}.id", item.get("id")), item.get("text", "")
         if id in self.specs or id in self.noted:
             self._refuse("duplicate-id", f"{place}.id", f"{shown(id)} is taken.", "Choose another id.")
@@ -116,7 +149,7 @@ class Reader:
         return 0.0, 0.0
 
     def _edge(self, place: str, item: dict[str, Any]) -> Edge:
-        self._keys(item, EDGE, place)
+        self.keys(item, EDGE, place)
         source, target = (self._end(f"{place}.{key}", item.get(key)) for key in ("source", "target"))
         spec = self.specs.get(target)
         port = self._port(f"{place}.port", item, target, spec) if spec else 0
@@ -154,15 +187,16 @@ class Reader:
         self._refuse("id", place, what, "Choose another id.")
         return ""
 
-    def _keys(self, item: dict[str, Any], known: tuple[str, ...], place: str) -> None:
+    def keys(self, item: dict[str, Any], known: tuple[str, ...], place: str) -> None:
         for key in item:
             if key not in known:
                 self._refuse("unknown-key", _at(place, key), "there is no such key.", suggest(key, known))
 
     def _refuse(self, problem: str, place: str, what: str, cure: str) -> None:
-        self.problems.append(Diagnostic(f"document/{problem}", f"{place}: {what}", cure, field=place))
-        if len(self.problems) == MAX_PROBLEMS:
-            raise Refused(*self.problems)
+        problems = self.reader.problems
+        problems.append(Diagnostic(f"document/{problem}", f"{place}: {what}", cure, field=place))
+        if len(problems) == MAX_PROBLEMS:
+            raise Refused(*problems)
 
 
 def _at(place: str, key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from builder.block import is_block
 from builder.catalog.rules import times
 from builder.catalog.sharing import SHARE
 from builder.diagnostic import Diagnostic, Fix
@@ -14,7 +15,7 @@ from builder.graph import Graph
 from builder.params import shown
 
 if TYPE_CHECKING:
-    from builder.infer import NodeInfo
+    from builder.draft import NodeInfo
 
 
 def owner(graph: Graph, id: str) -> str:
@@ -41,7 +42,7 @@ def _refusals(
     type_ = d.graph.by_id[id].type
     name = f"another {type_}"
     if root == id or root not in d.graph.by_id:
-        what = f"{d.name(id)} shares the weights of {shown(root)}, and there is no such other layer."
+        what = f"{d.name(id)} shares the weights of {shown(root)}, and there is no such other layer{_where(d)}."
         yield "graph/share-unknown", what, f"Name {name}, or leave it empty.", None
     elif (other := d.graph.by_id[root].type) != type_:
         what = f"{d.name(id)} is a {type_} and cannot share the weights of {d.name(root)}, a {other}."
@@ -52,6 +53,12 @@ def _refusals(
         yield "graph/share-chain", what, f"Share those of {shown(further)}.", fix
     elif nodes[id].output and nodes[root].output:
         yield from _differences(d, nodes, id, root)
+
+
+def _where(d: Drawing) -> str:
+    """Each time that a block repeats it has weights of its own, so none can be shared across its border."""
+    has_blocks = d.in_block or any(map(is_block, d.graph.nodes))
+    return f" {'in this block' if d.in_block else 'outside the blocks'}" if has_blocks else ""
 
 
 def _differences(

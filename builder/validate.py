@@ -28,10 +28,10 @@ def empty(d: Drawing) -> Iterator[Found]:
             AddNode(Node("output_1", "Output", position=(2 * GAP, 0.0))),
             Connect(Edge("input_1", "output_1")),
         )
-        cure = "Add an Input, layers and an Output, or start from a template."
-        yield Found(
-            Diagnostic("graph/empty", "The canvas is empty.", cure), (Fix("Add an Input and an Output", start),)
-        )
+        what, cure = "The canvas is empty.", "Add an Input, layers and an Output, or start from a template."
+        if d.in_block:
+            what, cure = "There is nothing in this block.", "Add an Input, layers and an Output, or remove the block."
+        yield Found(Diagnostic("graph/empty", what, cure), (Fix("Add an Input and an Output", start),))
 
 
 def duplicate_ids(d: Drawing) -> Iterator[Found]:
@@ -49,17 +49,25 @@ def unknown_types(d: Drawing) -> Iterator[Found]:
 
 
 def ends(d: Drawing) -> Iterator[Found]:
-    """A network needs at least one Input and one Output."""
+    """A network, and what is in a block, needs at least one Input and one Output."""
     if not d.graph.nodes:
         return
+    this = "This block" if d.in_block else "The network"
     if not d.sources:
         fixes = tuple(in_front(d.graph, "Input", id, 0) for id in d.unfed[:1] if len(d.unfed) == 1)
-        what = "The network has no Input, so no data can enter it."
+        what = f"{this} has no Input, so no data can enter it."
         yield Found(Diagnostic("graph/no-input", what, "Add an Input and connect it to the first layer."), fixes)
     if not d.sinks:
         fixes = tuple(behind(d.graph, "Output", id) for id in d.tip)
-        what = "The network has no Output, so nothing can be learned from it."
+        what = f"{this} has no Output, so nothing {'comes out of' if d.in_block else 'can be learned from'} it."
         yield Found(Diagnostic("graph/no-output", what, "Add an Output and connect the last layer to it."), fixes)
+
+
+def one_exit(d: Drawing) -> Iterator[Found]:
+    """What reads a block reads its one output."""
+    if d.in_block and len(d.sinks) > 1:
+        what = f"A block gives one output; this one has {len(d.sinks)} Outputs ({', '.join(d.sinks)})."
+        yield Found(Diagnostic("graph/block-outputs", what, "Keep one of them, or ungroup the block."))
 
 
 def stray_edges(d: Drawing) -> Iterator[Found]:
@@ -183,6 +191,7 @@ RULES: tuple[Callable[[Drawing], Iterator[Found]], ...] = (
     duplicate_ids,
     unknown_types,
     ends,
+    one_exit,
     stray_edges,
     doubled_ports,
     cycles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builder.block import BLOCK
 from builder.catalog import (
     activation,
     attention,
@@ -38,5 +39,5 @@ FAMILIES: tuple[LayerSpec, ...] = (
     *merge.LAYERS,
 )
 CATALOG = tuple(sharing.shareable(spec) for spec in FAMILIES)
-BY_TYPE: dict[str, LayerSpec] = {spec.type: spec for spec in CATALOG}
-GROUPS: tuple[str, ...] = tuple(dict.fromkeys(spec.group for spec in CATALOG))
+BY_TYPE: dict[str, LayerSpec] = {spec.type: spec for spec in (*CATALOG, BLOCK)}  # a block is made by grouping
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(spec.group for spec in BY_TYPE.values()))

@@ -15,7 +15,7 @@ from tests.builder.drawings import draw, graphs
 
 GOLDEN = """{
   "format": "layerloom",
-  "version": 1,
+  "version": 2,
   "nodes": [
     {"id": "a", "type": "Input", "params": {"shape": [1, 28, 28]}, "position": [0.0, 0.0]},
     {"id": "b", "type": "Flatten", "label": "Flach, größer", "position": [100.0, 0.0]}
@@ -28,7 +28,7 @@ GOLDEN = """{
 
 
 def body(nodes=(), edges=(), **more):
-    return {"format": "layerloom", "version": 1, "nodes": list(nodes), "edges": list(edges), **more}
+    return {"format": "layerloom", "version": 2, "nodes": list(nodes), "edges": list(edges), **more}
 
 
 def problems(text_or_body) -> list[tuple[str, str]]:
@@ -132,17 +132,17 @@ REFUSED = {
     "a newer version": (
         body() | {"version": 7},
         "newer",
-        "The file was saved by a newer Layerloom (format 7; this one reads up to 1). Update Layerloom.",
+        "The file was saved by a newer Layerloom (format 7; this one reads up to 2). Update Layerloom.",
     ),
     "no version": (
         {"format": "layerloom"},
         "wrong-version",
-        "version: must be 1; it is empty. Open a file that Layerloom saved.",
+        "version: must be 1, 2; it is empty. Open a file that Layerloom saved.",
     ),
     "version true": (
         body() | {"version": True},
         "wrong-version",
-        "version: must be 1; it is true. Open a file that Layerloom saved.",
+        "version: must be 1, 2; it is true. Open a file that Layerloom saved.",
     ),
     "100,000 digits": (
         '{"format": "layerloom", "version": ' + "9" * 100_000 + "}",
@@ -324,9 +324,11 @@ def test_labels_keep_every_script_and_emoji():
 def test_an_older_file_is_brought_up_version_by_version(monkeypatch):
     def rename(old: dict) -> dict:
         layers = [{"id": x["name"], "type": x["type"]} for x in old["layers"]]
-        return {"format": "layerloom", "version": 1, "nodes": layers, "edges": []}
+        return {"format": "layerloom", "version": 2, "nodes": layers, "edges": []}
 
-    monkeypatch.setattr(document, "MIGRATIONS", {-1: lambda old: old | {"version": 0}, 0: rename})
+    monkeypatch.setattr(
+        document, "MIGRATIONS", {**document.MIGRATIONS, -1: lambda old: old | {"version": 0}, 0: rename}
+    )
     for version in (-1, 0):
         old = {"format": "layerloom", "version": version, "layers": [{"name": "a", "type": "ReLU"}]}
         assert [n.id for n in from_json(old).nodes] == ["a"]

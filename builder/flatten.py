@@ -1,0 +1,113 @@
+"""A graph with blocks, written out as one without: what the engine trains and exports name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from builder.block import MAX_LAYERS, entries, exits, inside, is_block, prefixes, size
+from builder.catalog.sharing import SHARE
+from builder.diagnostic import Diagnostic, Refused
+from builder.graph import Edge, Graph, Node
+
+
+def flatten(graph: Graph) -> Graph:
+    """``graph`` with every block replaced by what is in it, as often as it repeats; itself if it has none.
+
+    The ids of what was in a block are paths, ``res_1.conv_1``, or ``res_1.0.conv_1`` where it repeats; they also name
+    the weights in a state_dict. Connections that lead nowhere are left out. Raises Refused if it grows too large.
+    """
+    if not any(map(is_block, graph.nodes)):
+        return graph
+    if (n := size(graph)) > MAX_LAYERS:
+        raise Refused(too_many(n))
+    level = _Level(graph)
+    level.write()
+    return Graph(tuple(level.nodes), tuple(level.edges), graph.notes)
+
+
+def gives(graph: Graph) -> dict[str, str]:
+    """Path of each block (``res_1``, ``res_1.0.squeeze``) → id in the flattened graph of the node whose output it
+    gives; a block through which nothing is connected is left out."""
+    level = _Level(graph)
+    return {path: source for path, inner in level.blocks() if (source := inner[-1].result())}
+
+
+def too_many(n: int) -> Diagnostic:
+    what = f"With all repeats the network has {n:,} layers; at most {MAX_LAYERS:,} are computed."
+    return Diagnostic("graph/too-many-layers", what, "Repeat blocks less often.")
+
+
+@dataclass(eq=False)
+class _Level:
+    """The graph of one block, one of the times that it repeats. ``before`` is the time before."""
+
+    graph: Graph
+    prefix: str = ""
+    outer: _Level | None = None
+    block: str = ""
+    before: _Level | None = None
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)  # nodes whose source is being looked for: a circle ends there
+
+    def __post_init__(self) -> None:
+        self.within = {n.id: self._times(n) for n in self.graph.nodes if is_block(n)}
+        self.ports = {n.id: i for i, n in enumerate(entries(self.graph))} if self.outer else {}
+
+    def _times(self, node: Node) -> list[_Level]:
+        found: list[_Level] = []
+        for prefix in prefixes(node, self.prefix):
+            found.append(_Level(inside(node), prefix, self, node.id, found[-1] if found else None))
+        return found
+
+    def blocks(self) -> list[tuple[str, list[_Level]]]:
+        found = []
+        for id, levels in self.within.items():
+            found.append((self.prefix + id, levels))
+            found += [inner for level in levels for inner in level.blocks()]
+        return found
+
+    def write(self) -> None:
+        """Fills ``nodes`` and ``edges``, blocks where they stand in the drawing."""
+        for node in self.graph.nodes:
+            if node.id in self.within:
+                for level in self.within[node.id]:
+                    level.write()
+                    self.nodes += level.nodes
+                    self.edges += level.edges
+            elif not (self.outer and node.type in ("Input", "Output")):
+                self.nodes.append(self._renamed(node))
+                for e in self.graph.inputs(node.id):
+                    if source := self.source(e.source):
+                        self.edges.append(Edge(source, self.prefix + node.id, e.port))
+
+    def _renamed(self, node: Node) -> Node:
+        """What shares weights does so with a layer of the same block, the same time."""
+        params = node.params
+        if owner := params.get(SHARE.name):
+            params = {**params, SHARE.name: f"{self.prefix}{owner}"}
+        return replace(node, id=self.prefix + node.id, params=params)
+
+    def source(self, id: str) -> str | None:
+        """Id of the node in the flattened graph that computes what ``id`` gives here."""
+        if id in self.asked or id not in self.graph.by_id:
+            return None
+        self.asked.add(id)
+        try:
+            if id in self.ports:
+                return self._port(self.ports[id])
+            return self.within[id][-1].result() if id in self.within else self.prefix + id
+        finally:
+            self.asked.discard(id)
+
+    def _port(self, port: int) -> str | None:
+        if self.before and port == 0:
+            return self.before.result()
+        assert self.outer is not None, "only a block has ports"
+        return next((self.outer.source(e.source) for e in self.outer.graph.inputs(self.block) if e.port == port), None)
+
+    def result(self) -> str | None:
+        for node in exits(self.graph)[:1]:
+            for e in self.graph.inputs(node.id)[:1]:
+                return self.source(e.source)
+        return None
