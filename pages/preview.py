@@ -14,8 +14,13 @@ TRAIN, HELD_OUT = "#0072B2", "#D55E00"  # Okabe-Ito blue and vermillion: told ap
 COLUMNS = 8
 
 
+DRAWN = ("image", "mask", "pair", "sequence")
+PAPER, WIDTH = 255, 320  # pixels
+
+
 def draw(look: Preview) -> None:
-    {"points2d": _plane, "curve": _curve, "table": _table, "image": _images, "series": _series}[look.kind](look)
+    drawers = {"points2d": _plane, "curve": _curve, "table": _table, "text": _texts, "series": _series}
+    (_images if look.kind in DRAWN else drawers[look.kind])(look)
     if look.counts:
         st.caption(" · ".join(f"{escape(name)}: {n:,}" for name, n in list(look.counts.items())[:12]))
     if look.missing:
@@ -57,13 +62,23 @@ def _table(look: Preview) -> None:
     st.dataframe(pd.DataFrame(list(look.rows), columns=list(look.columns)), hide_index=True)
 
 
+def _texts(look: Preview) -> None:
+    """A text may be long: each on lines of its own, instead of cut off in a cell."""
+    for row in look.rows:
+        parts = zip(look.columns, row, strict=True)
+        st.caption("  \n".join(f"{escape(name)}: **{escape(str(value))}**" for name, value in parts if value))
+
+
 def _images(look: Preview) -> None:
-    """One picture of all samples: ink on paper, in rows of eight."""
-    pictures = [np.pad(image, 1, constant_values=0) for _, image in look.images]
-    rows = [np.hstack(pictures[i : i + COLUMNS]) for i in range(0, len(pictures) - len(pictures) % COLUMNS, COLUMNS)]
-    st.image(
-        255 - np.vstack(rows), width=320, caption=" ".join(label for label, _ in look.images[: len(rows) * COLUMNS])
-    )
+    """One picture of all samples in rows, as many side by side as are told apart, and their names below."""
+    high, wide = look.images[0][1].shape[:2]
+    columns = max(2, min(COLUMNS, COLUMNS * high // wide))
+    times = max(1, WIDTH // (columns * wide))
+    some = look.images[: max(columns, len(look.images) - len(look.images) % columns)]
+    grown = [image.repeat(times, axis=0).repeat(times, axis=1) for _, image in some]
+    cells = [np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=PAPER) for image in grown]
+    rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    st.image(np.vstack(rows), width=WIDTH, caption=" ".join(label for label, _ in some))
 
 
 def _show(figure: go.Figure, height: int) -> None:

@@ -14,7 +14,9 @@ from builder.params import coerce, shown
 from engine.config import DataRef
 from engine.data.csv import CSV
 from engine.data.images import IMAGES
+from engine.data.language import LANGUAGE
 from engine.data.preview import Preview, preview
+from engine.data.segmentation import MASKS
 from engine.data.series import SERIES
 from engine.data.spec import Dataset, DatasetSpec, Field, Scaler
 from engine.data.tabular import TABLES
@@ -33,7 +35,7 @@ __all__ = [
     "preview",
 ]
 
-DATASETS: tuple[DatasetSpec, ...] = (*TOYS, *TABLES, *IMAGES, *SERIES, CSV)
+DATASETS: tuple[DatasetSpec, ...] = (*TOYS, *TABLES, *IMAGES, *MASKS, *LANGUAGE, *SERIES, CSV)
 BY_NAME = {d.name: d for d in DATASETS}
 
 

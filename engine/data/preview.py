@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.data.spec import Array, Dataset, Kind
+from engine.data.spec import Array, Dataset, Field, Kind
 
 MAX_POINTS, MAX_ROWS, MAX_IMAGES = 1000, 8, 24
+LONGEST = 160  # characters of a text that is shown
+# Nothing, and the colours of Okabe and Ito (2008), told apart by every eye.
+PALETTE = np.array([(240, 240, 240), (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167)], dtype=np.uint8)
 
 
 class Point(NamedTuple):
@@ -24,10 +27,11 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """Only the fields of the data set's ``kind`` are filled; a table's are filled for every kind but images.
+    """Only the fields of the data set's ``kind`` are filled.
 
-    ``rows`` follow ``columns``, the target last (a class by its name). ``images`` are (label, uint8
-    (height, width)), 0 empty and 255 ink. ``series`` is the whole series; from ``series_cut`` on it is held out.
+    ``rows`` follow ``columns``, the targets last (a class by its name, text as text). ``images`` are (label, uint8
+    (height, width, 3)); what belongs together, such as a picture and its mask, stands side by side. ``series`` is the
+    whole series; from ``series_cut`` on it is held out.
     """
 
     kind: Kind
@@ -46,6 +50,8 @@ class Preview:
 
 def preview(data: Dataset) -> Preview:
     columns, rows = _table(data) if data.kind in ("points2d", "curve", "table") else ((), ())
+    if data.kind == "text":
+        columns, rows = _texts(data)
     series, cut = _series(data) if data.kind == "series" else ((), 0)
     return Preview(
         data.kind,
@@ -57,7 +63,7 @@ def preview(data: Dataset) -> Preview:
         points=_points(data) if data.kind in ("points2d", "curve") else (),
         columns=columns,
         rows=rows,
-        images=_images(data) if data.kind == "image" else (),
+        images=tuple(_images(data)) if data.kind in ("image", "mask", "pair", "sequence") else (),
         series=series,
         series_cut=cut,
     )
@@ -69,10 +75,12 @@ def _raw_targets(data: Dataset, y: Array) -> Array:
 
 
 def _counts(data: Dataset) -> dict[str, int]:
-    if data.task == "regression":
+    """How many examples there are of each class, where an example has one."""
+    target = data.targets[0]
+    if target.task == "regression" or target.spec.shape:
         return {}
-    y = np.concatenate((data.y_train, data.y_val))
-    return dict(zip(data.classes, np.bincount(y, minlength=len(data.classes)).tolist(), strict=True))
+    y = np.concatenate((target.train, target.val))
+    return dict(zip(target.words, np.bincount(y, minlength=target.kinds).tolist(), strict=True))
 
 
 def _points(data: Dataset) -> tuple[Point, ...]:
@@ -96,10 +104,48 @@ def _table(data: Dataset) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...
     return (*data.features, data.target), tuple((*row, target) for row, target in zip(raw, shown, strict=True))
 
 
-def _images(data: Dataset) -> tuple[tuple[str, Array], ...]:
-    ink = data.scaler.inverse(data.x_train[:MAX_IMAGES, 0])
-    pixels = np.clip(np.rint(ink * 255), 0, 255).astype(np.uint8)
-    return tuple((data.classes[y], image) for y, image in zip(data.y_train, pixels, strict=False))
+def _texts(data: Dataset) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    fields = (*data.inputs, *data.targets)
+    rows = zip(*([text(f, value) for value in f.train[:MAX_ROWS]] for f in fields), strict=True)
+    return tuple(f.title.replace("_", " ") for f in fields), tuple(rows)
+
+
+def text(of: Field, value: Array) -> str:
+    """One example of a field, (*spec.shape), as a person reads it: words, characters without gaps, or numbers."""
+    if of.words:
+        words = [of.words[i] for i in np.atleast_1d(value).ravel()]
+        joint = "" if max(map(len, of.words)) == 1 else " "
+        said = joint.join(word for word in words if word)
+    else:
+        raw = of.scaler.inverse(value) if of.scaler else value
+        said = " ".join(",".join(f"{v:.3g}" for v in np.atleast_1d(step)) for step in raw)
+    said = said.replace("\n", "⏎")
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+
+
+def _images(data: Dataset) -> Iterator[tuple[str, Array]]:
+    target = data.targets[0]
+    drawn = [f for f in data.inputs if len(f.spec.shape) > 1] + [target] * (data.kind == "mask")
+    columns = [pictures(f, data.kind) for f in drawn]
+    for row, side_by_side in enumerate(zip(*columns, strict=True)):
+        yield text(target, target.train[row]) if data.kind != "mask" else "", np.hstack(side_by_side)
+
+
+def pictures(of: Field, kind: Kind) -> list[Array]:
+    """The first examples as (height, width, 3) uint8: classes in colours, the stones of two players in two, one channel
+    in greys (ink is dark, except where there are masks), a sequence with time from left to right."""
+    some = of.train[:MAX_IMAGES]
+    if of.kinds:
+        return list(PALETTE[some])
+    raw = of.scaler.inverse(some) if of.scaler else some
+    if raw.ndim == 3:
+        raw = (raw.swapaxes(1, 2) if kind == "sequence" else raw)[:, None]
+    if raw.shape[1] == 2:
+        stones = np.rint(raw).astype(np.int64)
+        return list(PALETTE[stones[:, 0] + 2 * stones[:, 1]])
+    low, high = raw.min(), raw.max()
+    grey = np.rint((raw[:, 0] - low) / (high - low) * 255).astype(np.uint8)
+    return list(np.repeat((grey if kind == "mask" else 255 - grey)[..., None], 3, axis=3))
 
 
 def _series(data: Dataset) -> tuple[tuple[float, ...], int]:

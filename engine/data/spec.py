@@ -15,7 +15,8 @@ from builder.spec import Param, Shape, TensorSpec
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
-Kind = Literal["points2d", "curve", "table", "image", "series"]
+Kind = Literal["points2d", "curve", "table", "image", "series", "text", "mask", "pair", "sequence"]
+Group = Literal["Vision", "Language", "Time series", "Speech", "Games", "Medicine", "Tables", "Toys"]
 Options = Mapping[str, Any]
 LARGEST_Z = 1e6
 
@@ -205,7 +206,9 @@ class DatasetSpec:
     generator and the split. ``folder`` is where an uploaded file lies; ``text_options`` are options whose
     values are words of that file (a column name), which only the loader can check. ``task``, ``input``
     (the first one), ``outputs`` and ``examples`` are None where they depend on the file or, for ``examples``, on an
-    option.
+    option; what else depends on an option is that of its default. ``group`` is the application, by which the sets
+    are listed. ``fixed`` where the seed does not change which examples are held out: the end of a series, or what the
+    source holds out.
     """
 
     name: str
@@ -220,3 +223,5 @@ class DatasetSpec:
     input: TensorSpec | None = None
     outputs: int | None = None
     examples: int | None = None
+    group: Group = field(kw_only=True)
+    fixed: bool = False

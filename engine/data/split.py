@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,13 +39,17 @@ def _mix(z: Array) -> Array:
     return mixed
 
 
-def split(x: Array, y: Array, test_share: float, seed: int, stratify: bool) -> Parts:
+def split(
+    x: Array, y: Array, test_share: float, seed: int, stratify: bool, groups: Sequence[Any] | Array | None = None
+) -> Parts:
     """Holds out ``test_share`` of the rows, of each class alike with ``stratify``.
 
-    Rows with equal ``x`` go to the same part as one group, so that nothing in the validation part was trained on.
+    Rows with equal ``x`` go to the same part as one group, so that nothing in the validation part was trained on. Where
+    that is not enough, rows that are equal in ``groups`` do: the clips of one voice, the forms of one molecule.
     """
     rng = np.random.default_rng([seed, 1])
-    _, first, group, sizes = np.unique(fingerprints(x), return_index=True, return_inverse=True, return_counts=True)
+    keys = fingerprints(x) if groups is None else np.asarray(groups)
+    _, first, group, sizes = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     strata = y[first] if stratify else np.zeros(len(first))
     held_out = np.zeros(len(first), dtype=bool)
     for stratum in np.unique(strata):
@@ -105,10 +111,13 @@ def numbers(
     return Field(name, TensorSpec(raw.shape[1:], axes=axes), train, val, scaler=scaler, label=label)
 
 
+AXES: dict[int, tuple[str, ...]] = {0: (), 1: ("time",), 2: ("height", "width")}
+
+
 def labels(
     name: str, raw: Array, parts: Parts, words: tuple[str, ...], *, ignore: int | None = None, label: str = ""
 ) -> Field:
-    """From class numbers ``raw`` (example, …), one of ``words`` each."""
+    """From class numbers ``raw`` (example,), (example, time) or (example, height, width), one of ``words`` each."""
     train, val = (np.ascontiguousarray(raw[rows], dtype=np.int64) for rows in (parts.train, parts.val))
-    spec = TensorSpec(raw.shape[1:], "int64")
+    spec = TensorSpec(raw.shape[1:], "int64", AXES[raw.ndim - 1])
     return Field(name, spec, train, val, kinds=len(words), words=words, ignore=ignore, label=label)

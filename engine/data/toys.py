@@ -112,6 +112,7 @@ def _classes(name: str, title: str, about: str, draw: Draw) -> DatasetSpec:
         OPTIONS,
         input=TensorSpec((2,), axes=("feature",)),
         outputs=2,
+        group="Toys",
     )
 
 
@@ -134,6 +135,7 @@ def _values(name: str, title: str, about: str, draw: Draw, features: tuple[str, 
         OPTIONS,
         input=TensorSpec((len(features),), axes=("feature",)),
         outputs=1,
+        group="Toys",
     )
 
 
