@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,11 @@ from builder.compile import compile_graph
 from builder.document import dumps
 from builder.graph import Graph
 from builder.infer import infer
-from builder.templates import BY_NAME, TEMPLATES, Template, load
+from builder.picture import wrap
+from builder.templates import BY_NAME, GROUPS, TEMPLATES, Template, load
 from tests.builder.layers import batch
 
 WIDTH, HEIGHT = 190, 110  # of a node on the canvas
-FITS = {  # data set: shape of an example, values that come out
-    "breast_cancer": ((30,), 2),
-    "digits": ((1, 8, 8), 10),
-    "iris": ((4,), 3),
-    "spiral": ((2,), 2),
-    "circle": ((2,), 2),
-    "sine": ((1,), 1),
-    "mnist": ((1, 28, 28), 10),
-    "sunspots": ((24, 1), 1),
-}
 each_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda t: t.name)
 
 
@@ -39,13 +30,18 @@ def test_every_document_is_listed() -> None:
 
 
 @each_template
-def test_a_template_is_without_fault_and_fits_its_data(template: Template) -> None:
-    found = infer(load(template.name))
-    shape, values = FITS[template.dataset]
-    assert found.diagnostics == ()
-    assert [x.shape for x in found.inputs.values()] == [shape]
-    assert [x.shape for x in found.outputs.values()] == [(values,)]
-    assert template.about.endswith(".")
+def test_a_template_is_without_fault_and_says_what_it_is(template: Template) -> None:
+    graph = load(template.name)
+    assert infer(graph).diagnostics == ()
+    assert template.about.endswith((".", ")"))
+    (note,) = graph.notes
+    assert 60 < len(note.text) < 330
+    assert note.text.endswith(".")
+
+
+def test_titles_tell_templates_apart_and_groups_stand_together() -> None:
+    assert len({t.title for t in TEMPLATES}) == len(TEMPLATES)
+    assert [group for group, _ in groupby(t.group for t in TEMPLATES)] == list(GROUPS)
 
 
 @each_template
@@ -58,6 +54,18 @@ def test_layers_do_not_overlap_on_the_canvas(template: Template) -> None:
     places = [n.position for n in load(template.name).nodes]
     close = [(a, b) for a, b in combinations(places, 2) if abs(a[0] - b[0]) < WIDTH and abs(a[1] - b[1]) < HEIGHT]
     assert close == []
+
+
+@each_template
+def test_the_note_covers_no_layer_and_its_text_fits(template: Template) -> None:
+    graph = load(template.name)
+    (note,) = graph.notes
+    left, top = note.position
+    right, bottom = left + note.size[0], top + note.size[1]
+    assert [
+        n.id for n in graph.nodes if left - WIDTH < n.position[0] < right and top - HEIGHT < n.position[1] < bottom
+    ] == []
+    assert 16 * len(wrap(note.text, note.size[0] - 20, 12)) + 12 < note.size[1]
 
 
 def test_lenet_has_the_weights_of_the_paper_with_full_connections() -> None:

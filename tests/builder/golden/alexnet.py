@@ -1,0 +1,81 @@
+"""AlexNet for small images: a network drawn in Layerloom."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class AlexNetForSmallImages(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        # conv1
+        self.conv2d_1 = nn.Conv2d(1, 32, kernel_size=5, padding=2)
+        self.relu_1 = nn.ReLU()
+        self.localresponsenorm_1 = nn.LocalResponseNorm(5)
+        self.maxpool2d_1 = nn.MaxPool2d(3, stride=2)
+        # conv2
+        self.conv2d_2 = nn.Conv2d(32, 64, kernel_size=5, padding=2)
+        self.relu_2 = nn.ReLU()
+        self.localresponsenorm_2 = nn.LocalResponseNorm(5)
+        self.maxpool2d_2 = nn.MaxPool2d(3, stride=2)
+        # conv3
+        self.conv2d_3 = nn.Conv2d(64, 96, kernel_size=3, padding=1)
+        self.relu_3 = nn.ReLU()
+        # conv4
+        self.conv2d_4 = nn.Conv2d(96, 96, kernel_size=3, padding=1)
+        self.relu_4 = nn.ReLU()
+        # conv5
+        self.conv2d_5 = nn.Conv2d(96, 64, kernel_size=3, padding=1)
+        self.relu_5 = nn.ReLU()
+        self.maxpool2d_3 = nn.MaxPool2d(3, stride=2)
+        self.flatten_1 = nn.Flatten()
+        self.dropout_1 = nn.Dropout(0.5)
+        # fc6
+        self.linear_1 = nn.Linear(256, 256)
+        self.relu_6 = nn.ReLU()
+        self.dropout_2 = nn.Dropout(0.5)
+        # fc7
+        self.linear_2 = nn.Linear(256, 256)
+        self.relu_7 = nn.ReLU()
+        # fc8
+        self.linear_3 = nn.Linear(256, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # x: (N, 1, 28, 28)
+        x = self.conv2d_1(x)  # (N, 32, 28, 28)
+        x = self.relu_1(x)  # (N, 32, 28, 28)
+        x = self.localresponsenorm_1(x)  # (N, 32, 28, 28)
+        x = self.maxpool2d_1(x)  # (N, 32, 13, 13)
+        x = self.conv2d_2(x)  # (N, 64, 13, 13)
+        x = self.relu_2(x)  # (N, 64, 13, 13)
+        x = self.localresponsenorm_2(x)  # (N, 64, 13, 13)
+        x = self.maxpool2d_2(x)  # (N, 64, 6, 6)
+        x = self.conv2d_3(x)  # (N, 96, 6, 6)
+        x = self.relu_3(x)  # (N, 96, 6, 6)
+        x = self.conv2d_4(x)  # (N, 96, 6, 6)
+        x = self.relu_4(x)  # (N, 96, 6, 6)
+        x = self.conv2d_5(x)  # (N, 64, 6, 6)
+        x = self.relu_5(x)  # (N, 64, 6, 6)
+        x = self.maxpool2d_3(x)  # (N, 64, 2, 2)
+        x = self.flatten_1(x)  # (N, 256)
+        x = self.dropout_1(x)  # (N, 256)
+        x = self.linear_1(x)  # (N, 256)
+        x = self.relu_6(x)  # (N, 256)
+        x = self.dropout_2(x)  # (N, 256)
+        x = self.linear_2(x)  # (N, 256)
+        x = self.relu_7(x)  # (N, 256)
+        x = self.linear_3(x)  # (N, 10)
+        return x
+
+
+if __name__ == "__main__":
+    net = AlexNetForSmallImages().eval()
+    weights = Path(__file__).with_name("weights.safetensors")
+    if weights.exists():
+        from safetensors.torch import load_file
+
+        net.load_state_dict(load_file(weights))
+    with torch.no_grad():
+        outputs = net(torch.zeros(1, 1, 28, 28))
+    print(tuple(outputs.shape))
