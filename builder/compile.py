@@ -14,7 +14,7 @@ from builder import modules
 from builder.catalog.initialisation import SCHEMES
 from builder.graph import Graph
 from builder.initialize import initialize
-from builder.plan import Plan, plan
+from builder.plan import Plan, Step, plan
 from builder.spec import FORWARD, AllIn, Call, Expression, In, Item
 
 Tap = Callable[[str, Tensor], None]
@@ -22,8 +22,13 @@ Run = Callable[[nn.Module | None, list[Tensor]], Any]
 ROOTS = {"torch": torch, "nn": nn, "modules": modules}
 
 
+class Block(nn.Module):
+    """Holds the layers of a block, or its repeats as "0", "1", …; the steps of the GraphModule run them."""
+
+
 class GraphModule(nn.Module):
-    """The network of a graph. Each layer is a child named by its node (see names.attributes).
+    """The network of a graph. Each layer is a child named by its node (see names.attributes), those of a block within
+    its Block.
 
     ``forward(*inputs)`` takes one tensor (N, …) per Input and gives the tensor of the Output, or a tuple for
     several, both in drawing order. ``tap(node id, tensor)`` sees what each node gives, as it is computed.
@@ -32,32 +37,28 @@ class GraphModule(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self._plan = plan
-        for step in plan.steps:
-            if step.module:
-                self.add_module(step.name, build(step.module))
-        for step in plan.steps:
-            if step.init != "pytorch":
-                scheme = SCHEMES[step.init]
-                initialize(self.get_submodule(step.name), target(scheme.target), **dict(scheme.kwargs))
+        _fill(self, [(step.name.split("."), step) for step in plan.steps if step.module])
         # FORWARD, by far the most frequent, is called without the detour through an expression
+        made = {s.name: self.get_submodule(s.name) for s in plan.steps if s.module}
         self._steps = [
-            (s.node, s.name, None if s.forward == FORWARD else bind(s.forward), s.sources, s.target) for s in plan.steps
+            (s.node, made.get(s.name), None if s.forward == FORWARD else bind(s.forward), s.sources, s.target)
+            for s in plan.steps
         ]
         self._outputs = tuple(register for _, register in plan.outputs)
 
     def forward(self, *inputs: Tensor, tap: Tap | None = None) -> Tensor | tuple[Tensor, ...]:
-        plan, modules = self._plan, self._modules
+        plan = self._plan
         if len(inputs) != len(plan.inputs):
             raise TypeError(f"the network takes {len(plan.inputs)} tensors, not {len(inputs)}")
         values: list[Any] = [*inputs, *[None] * (plan.registers - len(inputs))]
         if tap is not None:
             for (node, _), value in zip(plan.inputs, inputs, strict=True):
                 tap(node, value)
-        for node, name, run, sources, register in self._steps:
+        for node, module, run, sources, register in self._steps:
             if run is None:
-                values[register] = modules[name](values[sources[0]])  # type: ignore[misc]
+                values[register] = module(values[sources[0]])  # type: ignore[misc]
             else:
-                values[register] = run(modules.get(name), [values[i] for i in sources])
+                values[register] = run(module, [values[i] for i in sources])
             if tap is not None:
                 tap(node, values[register])
         if tap is not None:
@@ -65,6 +66,24 @@ class GraphModule(nn.Module):
                 tap(node, values[register])
         outputs = self._outputs
         return values[outputs[0]] if len(outputs) == 1 else tuple(values[i] for i in outputs)
+
+
+def _fill(parent: nn.Module, steps: list[tuple[list[str], Step]]) -> None:
+    """Makes the children of ``parent``, each step with its path from there, in the order in which the exported source
+    does: all of a block where it first stands, and its starting weights as soon as it is complete."""
+    for name in dict.fromkeys(path[0] for path, _ in steps):
+        own = [(path[1:], step) for path, step in steps if path[0] == name]
+        path, step = own[0]
+        if path:
+            block = Block()
+            _fill(block, own)
+            parent.add_module(name, block)
+        elif step.module:
+            parent.add_module(name, build(step.module))
+    for path, step in steps:
+        if len(path) == 1 and step.init != "pytorch":
+            scheme = SCHEMES[step.init]
+            initialize(parent.get_submodule(path[0]), target(scheme.target), **dict(scheme.kwargs))
 
 
 def compile_graph(graph: Graph, seed: int | None = None) -> GraphModule:

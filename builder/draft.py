@@ -122,8 +122,8 @@ class _Level:
         """What is in ``node``; nothing is known of its inputs where there are none."""
         if self.large:
             return
-        readers = self.drawing.readers(node.id, self.beyond)
-        block = _block(node, inputs or (None,) * len(entries(inside(node))), readers, self.catalog)
+        readers, n = self.drawing.readers(node.id, self.beyond), len(entries(inside(node)))
+        block = _block(node, inputs[:n] or (None,) * n, readers, self.catalog)
         self.blocks[node.id] = block
         self.nodes[node.id] = _summed(block, inputs)
         self.found += block.found

@@ -29,9 +29,28 @@ OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", *definitions()})  # ta
 
 
 def attributes(ids: Iterable[str]) -> dict[str, str]:
-    """The attribute of the module that holds each node: its id, changed only where Python or torch needs it."""
+    """The attribute of the module that holds each node: its id, changed only where Python or torch needs it.
+
+    An id may be a path (``res_1.0.conv_1``), and then the attribute is one (``net.get_submodule``): each part is named
+    among its siblings, and numbers, which count the repeats of a block, stay.
+    """
     ids = list(ids)
-    names = {id: id for id in ids if attribute(id) == id}
+    siblings: dict[str, dict[str, None]] = {}
+    for id in ids:
+        parts = id.split(".")
+        for depth, part in enumerate(parts):
+            siblings.setdefault(".".join(parts[:depth]), {})[part] = None
+    named = {path: _siblings(list(parts)) for path, parts in siblings.items()}
+
+    def name(id: str) -> str:
+        parts = id.split(".")
+        return ".".join(named[".".join(parts[:depth])][part] for depth, part in enumerate(parts))
+
+    return {id: name(id) for id in ids}
+
+
+def _siblings(ids: list[str]) -> dict[str, str]:
+    names = {id: id for id in ids if id.isdigit() or attribute(id) == id}
     for id in ids:
         if id not in names:
             name = attribute(id)

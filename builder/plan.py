@@ -9,6 +9,7 @@ import networkx as nx
 
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Refused
+from builder.flatten import flatten
 from builder.graph import Graph
 from builder.infer import Inference, infer
 from builder.names import attributes
@@ -20,6 +21,7 @@ from builder.spec import Call, Expression, TensorSpec
 class Step:
     """One layer: ``registers[target] = forward(registers[sources])``. ``name`` is its attribute of the module.
 
+    ``node`` is its id in the flattened graph, and ``name`` the path of the submodule where it stands in a block.
     ``shared`` if the attribute is that of an earlier step, which has made the module.
     """
 
@@ -46,10 +48,11 @@ class Plan:
 
 
 def plan(graph: Graph) -> Plan:
-    """The steps that lead to an Output, dead ends left out. Raises Refused if the graph has errors."""
+    """The steps that lead to an Output, dead ends left out, blocks written out. Raises Refused if it has errors."""
     inference = infer(graph)
     if inference.errors:
         raise Refused(*inference.errors)
+    graph = flatten(graph)
     inputs = [n.id for n in graph.nodes if n.id in inference.inputs]
     outputs = [n.id for n in graph.nodes if n.id in inference.outputs]
     live = set(outputs).union(*(nx.ancestors(graph.nx, id) for id in outputs))
@@ -61,17 +64,17 @@ def plan(graph: Graph) -> Plan:
     steps = []
     for id in inner:
         root = owner(graph, id)
-        steps.append(_step(inference, id, names[root], free, shared=first[root] != id))
+        steps.append(_step(graph, inference, id, names[root], free, shared=first[root] != id))
     ends = tuple((id, free.of[graph.inputs(id)[0].source]) for id in outputs)
     return Plan(tuple((id, inference.inputs[id]) for id in inputs), tuple(steps), ends, free.count)
 
 
-def _step(inference: Inference, id: str, name: str, registers: _Registers, shared: bool) -> Step:
-    node, info = inference.graph.by_id[id], inference.nodes[id]
+def _step(graph: Graph, inference: Inference, id: str, name: str, registers: _Registers, shared: bool) -> Step:
+    node, info = graph.by_id[id], inference.nodes[id]
     spec = BY_TYPE[node.type]
     params = spec.complete(node.params)
-    start = spec.complete(inference.graph.by_id[owner(inference.graph, id)].params).get("init", "pytorch")
-    sources = tuple(registers.of[e.source] for e in inference.graph.inputs(id))
+    start = spec.complete(graph.by_id[owner(graph, id)].params).get("init", "pytorch")
+    sources = tuple(registers.of[e.source] for e in graph.inputs(id))
     return Step(
         node=id,
         name=name,
