@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from builder.graph import Edge, Graph, Node
@@ -20,6 +21,10 @@ class Sketch:
         """A new layer that reads ``sources`` at its ports 0, 1, …; returns its id."""
         return self._place(Node(self.graph.fresh_id(type_), type_, params, label), sources, row)
 
+    def block(self, inner: Graph, *sources: str, name: str = "block", row: float = 0, label: str = "") -> str:
+        """A block that holds ``inner``; its id begins with ``name``."""
+        return self._place(Node(self.graph.fresh_id(name), "Block", {}, label, inner=inner), sources, row)
+
     def chain(self, source: str, *layers: str | tuple[str, dict[str, Any]], row: float = 0) -> str:
         """Layers behind each other, each a type or a type with its params; returns the id of the last."""
         for layer in layers:
@@ -31,6 +36,5 @@ class Sketch:
         column = 1 + max((self._columns[s] for s in sources), default=-1)
         self._columns[node.id] = column
         edges = [Edge(source, node.id, port) for port, source in enumerate(sources)]
-        placed = Node(node.id, node.type, node.params, node.label, (column * COLUMN, row * ROW))
-        self.graph = self.graph.add(placed, edges)
+        self.graph = self.graph.add(replace(node, position=(column * COLUMN, row * ROW)), edges)
         return node.id

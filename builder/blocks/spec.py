@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from builder.graph import Graph
+from builder.graph import Graph, Node
 from builder.spec import Param, Params, TensorSpec
 
 
@@ -39,3 +39,8 @@ class BlockSpec:
     def graph(self, **params: Any) -> Graph:
         """The inner graph for ``params``, missing ones at their defaults."""
         return self.build(self.complete(params))
+
+    def node(self, id: str, repeat: int = 1, **params: Any) -> Node:
+        """The block as a node to put into a drawing."""
+        repeats = {"repeat": repeat} if repeat != 1 else {}
+        return Node(id, "Block", repeats, self.title, inner=self.graph(**params))

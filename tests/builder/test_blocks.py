@@ -16,7 +16,7 @@ from torch import nn
 import builder.blocks
 from builder.blocks import BLOCKS, BY_NAME, BlockSpec
 from builder.compile import compile_graph
-from builder.graph import Graph
+from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from builder.spec import Param, TensorSpec
 from tests.builder.layers import batch, tensor
@@ -24,18 +24,19 @@ from tests.builder.layers import batch, tensor
 each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.name)
 
 
-def on(graph: Graph, *inputs: TensorSpec) -> Graph:
-    """``graph`` as a network of its own, its ports Inputs of these shapes."""
-    ports = [n.id for n in graph.nodes if n.type == "Input"]
-    assert len(ports) == len(inputs)
-    for port, x in zip(ports, inputs, strict=True):
-        graph = graph.set_params(port, {"shape": x.shape, "dtype": x.dtype})
-    return graph
+def on(node: Node, *inputs: TensorSpec) -> Graph:
+    """Inputs → the block → Output."""
+    graph = Graph().add(node)
+    for port, x in enumerate(inputs):
+        graph = graph.add(
+            Node(f"input_{port}", "Input", {"shape": x.shape, "dtype": x.dtype}), [Edge(f"input_{port}", node.id, port)]
+        )
+    return graph.add(Node("output", "Output"), [Edge(node.id, "output")])
 
 
 def weights(name: str, *shapes: tuple[int, ...], **params: Any) -> int:
     """How many parameters the block ``name`` has on inputs of these shapes."""
-    inference = infer(on(BY_NAME[name].graph(**params), *map(tensor, shapes)))
+    inference = infer(on(BY_NAME[name].node("b", **params), *map(tensor, shapes)))
     assert inference.diagnostics == ()
     return inference.params
 
@@ -82,7 +83,7 @@ def test_a_block_runs_and_its_gradient_reaches_every_parameter(block: BlockSpec,
         p["dim_feedforward"] += 4  # so that no ReLU leaves all of its few units dead
     if "depth" in p:
         p["depth"] = min(p["depth"], 3)
-    graph = on(block.build(p), *inputs_of(block, p))
+    graph = on(block.node("b", **p), *inputs_of(block, p))
     inference = infer(graph)
     assert inference.errors == ()
     net = compile_graph(graph, seed=0)
@@ -116,7 +117,7 @@ def test_a_block_that_is_suited_to_what_stands_before_it_fits(block: BlockSpec) 
     ports = sum(n.type == "Input" for n in block.graph().nodes)
     fitting = []
     for x in SIZES:
-        graph = on(block.graph(**block.suit(x)), *[x] * ports)
+        graph = on(block.node("b", **block.suit(x)), *[x] * ports)
         fitting += [x.shape] if infer(graph).errors == () else []
     images, sequences = [(8, 6, 6)], [(7, 12), (5, 9)]
     assert fitting == (sequences if "features" in {p.name for p in block.params} else images)
@@ -192,6 +193,20 @@ def test_dense_layers_make_the_densenet_121_of_torchvision() -> None:
     assert total + 2 * channels + channels * 1000 + 1000 == 7_978_856
 
 
+def test_levels_make_the_unet_that_people_use() -> None:
+    """31,037,698 parameters (milesial/Pytorch-UNet with transposed convolutions, 3 channels in, 2 classes)."""
+    assert weights("unet_level", (3, 32, 32), channels=64, depth=4) + 64 * 2 + 2 == 31_037_698
+
+
+@pytest.mark.parametrize("name", ["residual", "inverted_residual", "dense", "transformer_encoder"])
+def test_a_repeated_block_has_weights_of_its_own_each_time(name: str) -> None:
+    block, x = BY_NAME[name], tensor((5, 8)) if name.startswith("transformer") else tensor((8, 6, 6))
+    once, thrice = (infer(on(block.node("b", repeat=n, **block.suit(x)), x)) for n in (1, 3))
+    assert thrice.errors == ()
+    assert thrice.params == 3 * once.params or name == "dense", "a dense layer sees more channels each time"
+    assert thrice.params > 2 * once.params
+
+
 # ---- the transformer, against torch's own layers
 
 INSIDE = {"self_attn": "multiheadattention_1", "multihead_attn": "multiheadattention_2"}
@@ -201,9 +216,9 @@ def renamed(key: str) -> str:
     """A weight of torch's layer, as the block names it."""
     layer, _, rest = key.partition(".")
     if layer in INSIDE:
-        return f"{INSIDE[layer]}.{rest}"
+        return f"b.{INSIDE[layer]}.{rest}"
     kind, place = re.fullmatch(r"(norm|linear)(\d)", layer).groups()  # type: ignore[union-attr]
-    return f"{'layernorm' if kind == 'norm' else 'linear'}_{place}.{rest}"
+    return f"b.{'layernorm' if kind == 'norm' else 'linear'}_{place}.{rest}"
 
 
 @pytest.mark.parametrize("name", ["transformer_encoder", "transformer_decoder"])
@@ -211,9 +226,9 @@ def renamed(key: str) -> str:
 def test_a_transformer_block_computes_what_the_layer_of_torch_does(name: str, norm_first: bool) -> None:
     block, is_decoder = BY_NAME[name], name.endswith("decoder")
     p = {"features": 8, "num_heads": 2, "dim_feedforward": 20, "norm_first": norm_first, "activation": "gelu"}
-    graph = block.graph(**p, causal=True)
+    node = block.node("b", **p, causal=True)
     inputs = [tensor((5, 8)), tensor((6, 8))][: 1 + is_decoder]
-    net = compile_graph(on(graph, *inputs), seed=0).eval()
+    net = compile_graph(on(node, *inputs), seed=0).eval()
     kind = nn.TransformerDecoderLayer if is_decoder else nn.TransformerEncoderLayer
     layer = kind(8, 2, 20, 0.1, "gelu", norm_first=norm_first, batch_first=True).eval()
     torch.manual_seed(3)
@@ -232,16 +247,16 @@ def test_a_causal_block_does_not_look_ahead_and_another_does() -> None:
     later[:, 3:] = batch(tensor((6, 8)), 1, seed=9)[:, 3:]
     changes = []
     for causal in (True, False):
-        block = BY_NAME["transformer_encoder"].graph(features=8, num_heads=2, causal=causal)
-        net = compile_graph(on(block, tensor((6, 8))), seed=0).eval()
+        node = BY_NAME["transformer_encoder"].node("b", features=8, num_heads=2, causal=causal)
+        net = compile_graph(on(node, tensor((6, 8))), seed=0).eval()
         changes.append((net(x) - net(later))[0, :3].abs().max().item())
     assert changes[0] < 1e-6 < 1e-3 < changes[1]
 
 
 def test_a_block_adds_the_shortcut_as_it_is_where_nothing_changes() -> None:
     """With a last batch norm of zero a residual block passes on what came in, behind its ReLU."""
-    net = compile_graph(on(BY_NAME["residual"].graph(in_channels=4, channels=4), tensor((4, 6, 6))), seed=0).eval()
-    last = net.get_submodule("batchnorm2d_2")
+    net = compile_graph(on(BY_NAME["residual"].node("b", in_channels=4, channels=4), tensor((4, 6, 6))), seed=0).eval()
+    last = net.get_submodule("b.batchnorm2d_2")
     nn.init.zeros_(last.weight)  # type: ignore[arg-type]
     x = batch(tensor((4, 6, 6)))
     assert torch.equal(net(x), x.relu())
