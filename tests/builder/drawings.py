@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from builder.catalog import BY_TYPE
+from builder.block import spec_of
+from builder.catalog import BY_TYPE, CATALOG
 from builder.edit import AddNode, Connect, Disconnect, Edit, RemoveNode, SetLabel, SetParams
 from builder.graph import Edge, Graph, Node
 from builder.spec import Param
@@ -60,7 +61,7 @@ def values(param: Param) -> st.SearchStrategy[Any]:
 
 @st.composite
 def nodes(draw_: st.DrawFn, ids: st.SearchStrategy[str] = IDS) -> Node:
-    spec = BY_TYPE[draw_(st.sampled_from(sorted(BY_TYPE)))]
+    spec = BY_TYPE[draw_(st.sampled_from(sorted(s.type for s in CATALOG)))]
     params = {p.name: draw_(values(p)) for p in spec.params if draw_(st.booleans())}
     text = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=8)
     where = st.floats(-1e4, 1e4)
@@ -86,3 +87,20 @@ def graphs(draw_: st.DrawFn) -> Graph:
     wild = draw_(st.lists(EDGES, max_size=9, unique=True))
     kept = [e for e in wild if e.source in known and e.target in known and known[e.target].has_port(e.port)]
     return Graph(tuple(drawn), tuple(kept))
+
+
+@st.composite
+def nested(draw_: st.DrawFn, depth: int = 2) -> Graph:
+    """As ``graphs``, with blocks that hold such drawings, whole or broken, and repeat; connected wherever that can be."""
+    graph = draw_(graphs())
+    if depth == 0:
+        return graph
+    free = [id for id in "ghi" if id not in graph.by_id]
+    for id in free[: draw_(st.integers(0, 2))]:
+        inner = draw_(st.none() | nested(depth - 1))
+        params = {"repeat": draw_(st.integers(-1, 3))} if draw_(st.booleans()) else {}
+        graph = graph.add(Node(id, "Block", params, position=(draw_(st.floats(-99, 99)), 0.0), inner=inner or Graph()))
+    known = {n.id: spec for n in graph.nodes if (spec := spec_of(n, BY_TYPE))}
+    ids = st.sampled_from(sorted(known))
+    wild = draw_(st.lists(st.builds(Edge, ids, ids, st.integers(0, 2)), max_size=6, unique=True))
+    return Graph(graph.nodes, (*graph.edges, *(e for e in wild if known[e.target].has_port(e.port))), graph.notes)
