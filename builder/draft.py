@@ -204,9 +204,8 @@ def _lifted(block: str, found: Found) -> Found:
 def _misfit(node: Node, k: int, given: TensorSpec | None, problem: Diagnostic) -> Found:
     """What comes out of a block does not fit its input again."""
     inner = name(inside(node), problem.node) if problem.node in inside(node).by_id else problem.node or node.id
-    what = (
-        f"{node.label or node.id} repeats, and what it gives ({given}) does not suit it again: {inner}: {problem.what}"
-    )
+    misfit = f"what it gives ({given}) does not suit it again"
+    what = f"{node.label or node.id} repeats, and {misfit}. {inner}: {problem.what}"
     cure = "Give it an output like its input, or repeat it less often."
     fewer = Fix(f"Repeat it {k} times" if k > 1 else "Do not repeat it", (SetParams(node.id, {"repeat": k}),))
     return Found(Diagnostic("block/repeat", what, cure, node.id, "repeat"), (fewer,))

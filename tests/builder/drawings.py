@@ -91,7 +91,7 @@ def graphs(draw_: st.DrawFn) -> Graph:
 
 @st.composite
 def nested(draw_: st.DrawFn, depth: int = 2) -> Graph:
-    """As ``graphs``, with blocks that hold such drawings, whole or broken, and repeat; connected wherever that can be."""
+    """As ``graphs``, with blocks that hold such drawings, whole or broken, repeat, and are connected."""
     graph = draw_(graphs())
     if depth == 0:
         return graph
