@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from builder import templates
+from builder.graph import Graph
 from engine import knobs
 from engine.batches import Batches
 from engine.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ from engine.lanes.eager import Eager
 from engine.lanes.native import build
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
-from tests.engine.drawn import CNN, LSTM, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
+from tests.engine.drawn import CNN, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
 
@@ -38,6 +39,7 @@ TOLERANCE = 1e-5  # of the largest weight, after 100 steps
 OPTIMIZERS = next(p.choices for p in SETTINGS if p.name == "optimizer")
 REGULAR = {"l1": 1e-3, "l2": 1e-2, "elastic": 1e-3, "elastic_mix": 0.3, "weight_decay": 0.05}
 CLIPPED = {"clip_value": 0.02, "clip_norm": 0.05, "label_smoothing": 0.1, "batch_size": 7}
+GRU = chain(("Input", {"shape": (24, 1)}), ("GRU", {}), ("Linear", {"out_features": 1}), ("Output", {}))
 NOISY = {"input_noise": 0.2, "dropout": 0.4, "batch_size": 33}
 
 
@@ -140,6 +142,66 @@ class TestSameNumbers:
                     assert (a is None and b is None) or b == pytest.approx(a, rel=1e-3, abs=1e-5)
 
 
+def image(*layers: tuple[str, dict[str, Any]]) -> Graph:
+    """From the digits (1, 8, 8) to ten classes."""
+    start = ("Conv2d", {"out_channels": 3, "kernel_size": 1})  # so that what follows has channels, and a gradient below
+    return chain(("Input", {"shape": (1, 8, 8)}), start, *layers, ("Flatten", {}), ("Linear", {"out_features": 10}),
+                 ("Output", {}))  # fmt: skip
+
+
+EACH = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+class TestWindows:
+    @settings(max_examples=25, deadline=None)
+    @given(st.integers(1, 9), EACH, EACH, EACH, EACH, st.booleans(), st.sampled_from([1, 5, 16, 33, 64]))
+    def test_convolutions_of_any_form(self, filters, kernel, stride, padding, dilation, bias, batch):
+        assume(all(d * (k - 1) < 8 + 2 * p for k, d, p in zip(kernel, dilation, padding, strict=True)))
+        conv = {"out_channels": filters, "kernel_size": kernel, "stride": stride, "padding": padding,
+                "dilation": dilation, "bias": bias}  # fmt: skip
+        assert_alike(*both(12, image(("Conv2d", conv), ("Tanh", {})), "digits", optimizer="momentum",
+                           knobs={"lr": 0.05, "batch_size": batch}))  # fmt: skip
+
+    @settings(max_examples=12, deadline=None)
+    @given(st.sampled_from(["MaxPool2d", "AvgPool2d"]), EACH, EACH, st.integers(0, 1), st.sampled_from([1, 17, 32]))
+    def test_pools_of_any_form(self, type_, window, stride, padding, batch):
+        assume(min(window) > padding)
+        pool = {"kernel_size": window, "stride": stride, "padding": padding}
+        net = image(("ReLU", {}), (type_, pool), ("Conv2d", {"out_channels": 4, "kernel_size": 2, "padding": 1}))
+        assert_alike(*both(12, net, "digits", optimizer="momentum", knobs={"lr": 0.05, "batch_size": batch}))
+
+    @pytest.mark.parametrize("kernel", [2, 3, 4])
+    def test_same_padding_of_even_and_odd_kernels(self, kernel: int):
+        same = ("Conv2d", {"out_channels": 8, "kernel_size": kernel, "same_padding": True})
+        assert_alike(*both(20, image(same, ("ReLU", {}), same), "digits", optimizer="sgd"))
+
+    def test_signals(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("Flatten", {}), ("Unflatten", {"shape": (1, 24)}),
+                    ("Conv1d", {"out_channels": 5, "kernel_size": 4, "stride": 2}), ("ReLU", {}), ("MaxPool1d", {}),
+                    ("Conv1d", {"out_channels": 7, "padding": 2, "dilation": 2}), ("AvgPool1d", {}), ("Flatten", {}),
+                    ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "sunspots", optimizer="adam", knobs={"lr": 0.003, "batch_size": 20}))
+
+    def test_equal_values_in_a_window_and_dropout_behind_it(self):
+        net = image(("ReLU", {}), ("MaxPool2d", {"kernel_size": 3, "stride": 1}), ("Dropout", {"p": 0.3}))
+        assert_alike(*both(30, net, "digits", optimizer="sgd", knobs={"lr": 0.1, "input_noise": 0.1}))
+
+
+class TestRecurrent:
+    @pytest.mark.parametrize("own", [{}, {"bias": False}, {"num_layers": 2}, {"output": "sequence"}])
+    @pytest.mark.parametrize(("hidden", "batch"), [(5, 7), (16, 32)])
+    def test_an_lstm_in_one_direction(self, own: dict[str, Any], hidden: int, batch: int):
+        lstm = ("LSTM", {"hidden_size": hidden, **own})
+        net = chain(("Input", {"shape": (24, 1)}), lstm, ("LSTM", {"hidden_size": 3}) if "output" in own else
+                    ("Tanh", {}), ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "sunspots", optimizer="momentum", knobs={"lr": 0.03, "batch_size": batch}))
+
+    def test_both_directions_are_for_the_reference(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("LSTM", {"bidirectional": True}), ("Linear", {"out_features": 1}),
+                    ("Output", {}))  # fmt: skip
+        assert isinstance(make(net, "sunspots", lane="auto").lane, Eager)
+
+
 def line() -> Dataset:
     x = np.linspace(-2, 2, 200)[:, None]
     return table(x, np.sin(x).astype(np.float32))
@@ -183,7 +245,7 @@ class TestChangingLanes:
         body = make(lane="auto").started().body
         assert (body["lane"], body["lane_reason"]) == ("eager", choice.NO_COMPILER)
 
-    @pytest.mark.parametrize(("graph", "data", "node"), [(CNN, "digits", "conv2d_1"), (LSTM, "sunspots", "lstm_1")])
+    @pytest.mark.parametrize(("graph", "data", "node"), [(CNN, "digits", "batchnorm2d_1"), (GRU, "sunspots", "gru_1")])
     def test_what_the_kernel_does_not_have_runs_eagerly_with_the_layer_named(self, graph: Any, data: str, node: str):
         training = make(graph, data, lane="auto")
         assert isinstance(training.lane, Eager)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ctypes import Structure, addressof, c_double, c_int64, c_void_p
+from collections.abc import Callable, Sequence
+from ctypes import Structure, addressof, byref, c_double, c_int64, c_void_p
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.lanes.native.chain import DROPOUT, Chain, Layer, Unfit
+from engine.lanes.native.chain import Chain, Unfit
+from engine.lanes.native.kinds import DROPOUT, Layer
 from engine.optimizers import SGD, Adagrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Job(Structure):
         *((name, c_int64) for name in ("loss", "optimizer")),
         *((name, c_double) for name in ("average", "eps", "smoothing", "momentum", "l1", "l2")),
         *((name, c_double) for name in ("decay", "clip_value", "clip_norm")),
-        *((name, c_void_p) for name in ("values", "batch", "rows", "d", "spare", "losses")),
+        *((name, c_void_p) for name in ("values", "batch", "rows", "d", "spare", "panel", "kept", "losses")),
     )
 
 
@@ -62,8 +63,9 @@ class Desk:
             self.kept[name] = array
             setattr(self.job, name, _address(array))
 
-    def make_room(self, lanes: int, width: int) -> None:
-        """For batches of ``lanes`` examples; ``width`` more of everything, since whole vectors are written."""
+    def make_room(self, lanes: int, width: int, needed: Callable[[Any, int], int]) -> None:
+        """For batches of ``lanes`` examples; ``width`` more of everything, since whole vectors are written.
+        ``needed`` is the kernel's room_needed."""
         if lanes <= self.lanes:
             return
         self.lanes = lanes
@@ -71,6 +73,8 @@ class Desk:
         widest = -(-max(sizes) // width) * width + width
         self.point(values=torch.zeros((sum(sizes) + width) * lanes))
         self.point(**{name: torch.zeros(widest * lanes) for name in ("batch", "rows", "d", "spare")})
+        self.point(kept=torch.zeros((self.chain.kept + width) * lanes))
+        self.point(panel=torch.zeros(needed(byref(self.job), lanes) + width))
 
     def turn(self, knobs: dict[str, float], dropped: Sequence[float]) -> None:
         """Puts the knobs as they are now into the job."""

@@ -1,4 +1,4 @@
-/* Training steps of a chain of dense layers, many per call, without Python and without autograd.
+/* Training steps of a chain of layers, many per call, without Python and without autograd.
 
    A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
    width works on full vectors. Padding columns are computed along and never read by what counts.
@@ -7,6 +7,8 @@
 #include "losses.h"
 #include "matrix.h"
 #include "optimizers.h"
+#include "recurrent.h"
+#include "windows.h"
 
 enum { BACKWARD = 1, PENALTY = 2, FINISH = 4 }; /* parts of a step; a watched one is done part by part */
 
@@ -28,8 +30,9 @@ typedef struct {
     int64_t loss, optimizer;
     double average, eps; /* of the optimizer: share of the old in its running mean of squares; what it adds to the root */
     double smoothing, momentum, l1, l2, decay, clip_value, clip_norm;
-    /* room: outputs of all layers; a batch by rows; outputs of one layer by rows; gradients by outputs, twice */
-    float *values, *batch, *rows, *d, *spare;
+    /* room: outputs of all layers; a batch by rows; outputs of one layer by rows; gradients by outputs, twice;
+       a workshop of room_needed() floats; what layers remember between forward and backward */
+    float *values, *batch, *rows, *d, *spare, *panel, *kept;
     float *losses; /* (steps,), written */
 } Job;
 
@@ -52,7 +55,14 @@ PART const float *forward(const Job *job, int64_t n, const float *masks) {
         if (layer->kind == LINEAR) {
             const float *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
             multiply(layer->outputs, ld, layer->inputs, job->weights + layer->weight, layer->inputs, 1, x, ld, y, ld, bias);
-        } else if (layer->kind == DROPOUT)
+        } else if (layer->kind == CONV) {
+            const float *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
+            convolve(layer, ld, job->weights + layer->weight, bias, x, y, job->panel);
+        } else if (layer->kind == LSTM)
+            remember(layer, ld, job->weights, x, y, job->kept + layer->kept * ld, job->panel);
+        else if (layer->kind == MAX_POOL || layer->kind == AVG_POOL)
+            pool(layer, ld, x, y);
+        else if (layer->kind == DROPOUT)
             masks += drop(layer, n, ld, masks, x, y);
         else
             activate(layer, layer->outputs * ld, x, y);
@@ -82,25 +92,46 @@ PART void dense_backward(const Job *job, const Layer *layer, int64_t n, const fl
     if (below) multiply(inputs, ld, outputs, job->weights + layer->weight, 1, inputs, d, ld, below, ld, 0);
 }
 
+/* Gradients of one layer from d; the gradient by its inputs x goes to `below`, if that is asked for. */
+PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const float *x, const float *y, const float *d,
+                         float *below) {
+    const int64_t ld = padded(n);
+    const float *weight = job->weights + layer->weight;
+    switch (layer->kind) {
+    case LINEAR: dense_backward(job, layer, n, x, d, below); break;
+    case CONV: {
+        float *bias = layer->bias < 0 ? 0 : job->gradient + layer->bias;
+        convolve_weights(layer, n, ld, x, d, job->gradient + layer->weight, bias, job->panel);
+        if (below) convolve_back(layer, ld, weight, d, below, job->panel);
+        break;
+    }
+    case LSTM:
+        remember_back(layer, n, ld, job->weights, job->gradient, x, job->kept + layer->kept * ld, d, below, job->panel);
+        break;
+    default: pool_back(layer, ld, x, y, d, below);
+    }
+}
+
 PART void backward(const Job *job, int64_t n, const float *masks_end) {
     const int64_t ld = padded(n);
-    int64_t first = 0; /* below the first dense layer nobody asks for a gradient */
-    while (first < job->depth && job->layers[first].kind != LINEAR) first++;
+    int64_t first = 0; /* below the first layer with weights nobody asks for a gradient */
+    while (first < job->depth && job->layers[first].kind > LSTM) first++;
     float *d = job->d, *other = job->spare, *y = job->values;
     for (int64_t i = 0; i < job->depth; i++) y += job->layers[i].inputs * ld;
     for (int64_t i = job->depth - 1; i >= first; i--) {
         const Layer *layer = job->layers + i;
         const float *x = y - layer->inputs * ld;
-        if (layer->kind == LINEAR) {
-            dense_backward(job, layer, n, x, d, i > first ? other : 0);
+        if (layer->kind == DROPOUT) {
+            masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
+            drop(layer, n, ld, masks_end, d, d);
+        } else if (layer->kind > DROPOUT)
+            activate_backward(layer, layer->outputs * ld, x, y, d);
+        else {
+            layer_backward(job, layer, n, x, y, d, i > first ? other : 0);
             float *used = d;
             d = other;
             other = used;
-        } else if (layer->kind == DROPOUT) {
-            masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
-            drop(layer, n, ld, masks_end, d, d);
-        } else
-            activate_backward(layer, layer->outputs * ld, x, y, d);
+        }
         y = (float *)x;
     }
 }
@@ -112,6 +143,17 @@ PART double loss(const Job *job, const int64_t *index, int64_t n) {
     if (job->loss == CROSS_ENTROPY)
         return cross_entropy(n, job->outputs, ld, o, job->labels, index, smoothing, job->d);
     return by_element(job->loss, n, job->outputs, ld, o, job->targets, index, smoothing, job->d);
+}
+
+/* Floats that Job.panel must have for batches of `ld` examples. */
+int64_t room_needed(const Job *job, int64_t ld) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < job->depth; i++) {
+        const Layer *layer = job->layers + i;
+        int64_t room = layer->kind == CONV ? panel_size(layer) : layer->kind == LSTM ? memory_size(layer, ld) : 0;
+        most = room > most ? room : most;
+    }
+    return most;
 }
 
 /* Does `parts` of `steps` steps and returns how many were done. Fewer, where the loss or the gradient of the next one

@@ -1,4 +1,4 @@
-"""The lane that trains chains of dense layers in the compiled kernel, many batches per call."""
+"""The lane that trains chains of layers in the compiled kernel, many batches per call."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from torch import Tensor
 from engine import regularizers
 from engine.knobs import DROPOUT
 from engine.lanes.lane import Lane
-from engine.lanes.native.chain import DROPOUT as DROPPING
-from engine.lanes.native.chain import Layer, Unfit, chain
+from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.job import Desk
+from engine.lanes.native.kinds import DROPOUT as DROPPING
+from engine.lanes.native.kinds import Layer
 from engine.report import Tap
 from engine.schedules import constant
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 BACKWARD, PENALTY, FINISH = 1, 2, 4  # parts of a step, as in kernel.c
 MASKS = 2**18  # numbers drawn for dropout at most per call: they should stay in the cache
-REASON = "The network is a chain of dense layers, so its steps run in a compiled kernel, many per call."
+REASON = "The network is a chain of layers that the compiled kernel has, so its steps run there, many per call."
 REGULAR = ("l1", "l2", "elastic", "elastic_mix", "weight_decay", "clip_norm", "clip_value", "label_smoothing")
 KNOBS = frozenset(
     ("lr", "momentum", "batch_size", "input_noise", "speed", *REGULAR)
@@ -58,7 +59,7 @@ class Native:
         drawn = sum(layer.outputs for layer in self._dropping())
         count = 1 if tap else min(count, max(1, int(MASKS // (max(1, drawn) * knobs["batch_size"]))))
         rows, bounds = training.batches.rows(int(knobs["batch_size"]), count)
-        desk.make_room(-(-int(np.diff(bounds).max()) // self.width) * self.width, self.width)
+        desk.make_room(-(-int(np.diff(bounds).max()) // self.width) * self.width, self.width, self.library.room_needed)
         self._give(rows, bounds, count)
         if tap is None:
             done = self._run(count, BACKWARD | PENALTY | FINISH)

@@ -2,13 +2,18 @@
 #pragma once
 #include "vector.h"
 
-enum { LINEAR, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH };
+enum { LINEAR, CONV, LSTM, MAX_POOL, AVG_POOL, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH };
 
 typedef struct {
     int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
     int64_t weight, bias;          /* places in the flat parameters; bias is -1 where there is none */
     double slope; /* LEAKY_RELU: y = slope x below 0. ELU: y = slope (e^x - 1) there. DROPOUT: the share dropped */
     double scale; /* ELU: what both of its sides are multiplied with */
+    /* CONV and pools: (channels, high, wide) become (filters, tall, broad); by rows and by columns what the window is */
+    int64_t channels, high, wide, filters, tall, broad, kernel[2], stride[2], pad[2], dilation[2];
+    /* LSTM: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of its other weights */
+    int64_t steps, features, hidden, sequence, hidden_weight, hidden_bias;
+    int64_t kept; /* where in Job.kept it has its room, in floats per example */
 } Layer;
 
 #define EACH(EXPRESSION)                                \

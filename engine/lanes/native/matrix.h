@@ -8,14 +8,23 @@
 #define TALL 4
 #endif
 
-/* One tile: `rows` x `vectors` of c = bias + a b. All three counts are constants where this is inlined. */
-INLINE void tile(const int rows, const int vectors, int64_t inner, const float *a, int64_t row, int64_t column,
-                 const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias, int64_t lanes) {
+/* One tile: `rows` x `vectors` of c = bias + a b, or c += a b. All counts are constants where this is inlined. */
+INLINE void tile(const int rows, const int vectors, const int add, int64_t inner, const float *a, int64_t row,
+                 int64_t column, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias, int64_t lanes) {
     V sum[TALL][2];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) sum[r][v] = all(bias ? bias[r] : 0.f);
+        for (int v = 0; v < vectors; v++)
+            if (!add)
+                sum[r][v] = all(bias ? bias[r] : 0.f);
+            else if (lanes >= (v + 1) * WIDTH)
+                sum[r][v] = load(c + r * ldc + v * WIDTH);
+            else {
+                V last = all(0.f);
+                memcpy(&last, c + r * ldc + v * WIDTH, sizeof(float) * (size_t)(lanes - v * WIDTH));
+                sum[r][v] = last;
+            }
     for (int64_t k = 0; k < inner; k++) {
         V x[2];
 #pragma GCC unroll 2
@@ -43,9 +52,10 @@ INLINE void tile(const int rows, const int vectors, int64_t inner, const float *
 /* c (rows, lanes) = bias (rows,) + a (rows, inner) b (inner, lanes).
    Element (r, k) of a is a[r row + k column], so that a may be a transposed matrix. Rows of b are read to the end of
    their last vector; c is written in its `lanes` only. */
-PART void multiply(int64_t rows, int64_t lanes, int64_t inner, const float *a, int64_t row, int64_t column,
-                   const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias) {
-#define TILE(R, N) tile(R, N, inner, a + r * row, row, column, b + j, ldb, c + r * ldc + j, ldc, bias ? bias + r : bias, lanes - j)
+INLINE void product(const int add, int64_t rows, int64_t lanes, int64_t inner, const float *a, int64_t row,
+                    int64_t column, const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias) {
+#define TILE(R, N)                                                                                                     \
+    tile(R, N, add, inner, a + r * row, row, column, b + j, ldb, c + r * ldc + j, ldc, bias ? bias + r : bias, lanes - j)
 #define COLUMN(N)                                              \
     {                                                          \
         int64_t r = 0;                                         \
@@ -59,6 +69,17 @@ PART void multiply(int64_t rows, int64_t lanes, int64_t inner, const float *a, i
     if (j < lanes) COLUMN(1)
 #undef COLUMN
 #undef TILE
+}
+
+PART void multiply(int64_t rows, int64_t lanes, int64_t inner, const float *a, int64_t row, int64_t column,
+                   const float *b, int64_t ldb, float *c, int64_t ldc, const float *bias) {
+    product(0, rows, lanes, inner, a, row, column, b, ldb, c, ldc, bias);
+}
+
+/* c += a b, otherwise like multiply. */
+PART void accumulate(int64_t rows, int64_t lanes, int64_t inner, const float *a, int64_t row, int64_t column,
+                     const float *b, int64_t ldb, float *c, int64_t ldc) {
+    product(1, rows, lanes, inner, a, row, column, b, ldb, c, ldc, 0);
 }
 
 /* One stage of a transposition in registers: exchanges the off-diagonal blocks of `step` rows and lanes. */

@@ -1,0 +1,137 @@
+"""The layers that the kernel has, and how each of torch's modules is told to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import Structure, c_double, c_int64
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+Place = Callable[[Tensor | None], int]
+"""Where a parameter begins in the flat parameters; −1 for None."""
+
+LINEAR, CONV, LSTM, MAX_POOL, AVG_POOL, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH = range(12)  # see layers.h
+SELU_SLOPE, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
+
+
+class Layer(Structure):
+    """A layer as the kernel sees it: field by field as in layers.h."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("kind", "inputs", "outputs", "weight", "bias")),
+        ("slope", c_double),
+        ("scale", c_double),
+        *((name, c_int64) for name in ("channels", "high", "wide", "filters", "tall", "broad")),
+        *((name, c_int64 * 2) for name in ("kernel", "stride", "pad", "dilation")),
+        *((name, c_int64) for name in ("steps", "features", "hidden", "sequence", "hidden_weight", "hidden_bias")),
+        ("kept", c_int64),
+    )
+
+
+def told(module: nn.Module, given: Shape, gives: Shape, place: Place) -> list[Layer] | None:
+    """``module`` as layers of the kernel, none where values pass as they lie in memory; None where it has no such.
+
+    ``given`` and ``gives`` are the shapes of one example before and after it.
+    """
+    match module:
+        case nn.Flatten() | nn.Unflatten() | nn.Identity():
+            return []
+        case nn.Linear() if len(gives) == 1:
+            return [_weighted(LINEAR, module, given, gives, place)]
+        case nn.Conv1d() | nn.Conv2d() if module.groups == 1 and module.padding_mode == "zeros":
+            layer = _weighted(CONV, module, given, gives, place)
+            return [_windowed(layer, module, given, gives, _left(module), module.dilation)]
+        case nn.MaxPool1d() | nn.MaxPool2d() if not module.ceil_mode:
+            return [_windowed(_plain(MAX_POOL, given, gives), module, given, gives, module.padding, module.dilation)]
+        case nn.AvgPool1d() | nn.AvgPool2d() if not module.ceil_mode:
+            return [_windowed(_plain(AVG_POOL, given, gives), module, given, gives, module.padding, 1)]
+        case nn.LSTM() if not module.bidirectional and not (module.dropout and module.num_layers > 1):
+            return _stacked(module, given, gives, place)
+    return _elementwise(module, given)
+
+
+def _plain(kind: int, given: Shape, gives: Shape) -> Layer:
+    return Layer(kind=kind, inputs=prod(given), outputs=prod(gives), weight=-1, bias=-1, scale=1)
+
+
+def _weighted(kind: int, module: nn.Module, given: Shape, gives: Shape, place: Place) -> Layer:
+    layer = _plain(kind, given, gives)
+    layer.weight, layer.bias = place(module.weight), place(module.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def _windowed(layer: Layer, module: nn.Module, given: Shape, gives: Shape, pad: object, dilation: object) -> Layer:
+    """A signal (channel, time) is an image of one row."""
+    layer.channels, layer.high, layer.wide = (given[0], *_two(given[1:], 1))
+    layer.filters, layer.tall, layer.broad = (gives[0], *_two(gives[1:], 1))
+    one_row = len(given) == 2
+    layer.kernel, layer.stride = _pair(module.kernel_size, one_row, 1), _pair(module.stride, one_row, 1)
+    layer.pad, layer.dilation = _pair(pad, one_row, 0), _pair(dilation, one_row, 1)
+    return layer
+
+
+def _left(module: nn.Conv1d | nn.Conv2d) -> object:
+    """The zeros before the first row and column; how many come after the last follows from what comes out."""
+    if module.padding != "same":
+        return module.padding
+    return tuple(d * (k - 1) // 2 for d, k in zip(module.dilation, module.kernel_size, strict=True))
+
+
+def _pair(value: object, one_row: bool, alone: int) -> tuple[int, int]:
+    """Of rows and of columns; ``alone`` is the value of rows where there is but one."""
+    each = value if isinstance(value, tuple) else (value,) * (1 if one_row else 2)
+    return _two(each, alone)
+
+
+def _two(each: tuple[Any, ...], alone: int) -> tuple[int, int]:
+    return (alone, each[0]) if len(each) == 1 else (each[0], each[1])
+
+
+def _stacked(module: nn.LSTM, given: Shape, gives: Shape, place: Place) -> list[Layer]:
+    """One layer of the kernel for each of the module's. All but the last hand the whole sequence on."""
+    found, steps, hidden = [], given[0], module.hidden_size
+    for k in range(module.num_layers):
+        last = k == module.num_layers - 1
+        layer = _plain(LSTM, (steps, hidden if k else given[1]), gives if last else (steps, hidden))
+        layer.steps, layer.features, layer.hidden = steps, layer.inputs // steps, hidden
+        layer.sequence = not last or len(gives) == 2
+        named = dict(module.named_parameters())
+        layer.weight, layer.hidden_weight = place(named[f"weight_ih_l{k}"]), place(named[f"weight_hh_l{k}"])
+        layer.bias, layer.hidden_bias = place(named.get(f"bias_ih_l{k}")), place(named.get(f"bias_hh_l{k}"))
+        found.append(layer)
+    return found
+
+
+def _elementwise(module: nn.Module, given: Shape) -> list[Layer] | None:
+    kind = KINDS.get(type(module))
+    if kind is None:
+        return None
+    layer = _plain(kind, given, given)
+    match module:
+        case nn.LeakyReLU():
+            layer.slope = module.negative_slope
+        case nn.ELU():
+            layer.slope = module.alpha
+        case nn.SELU():
+            layer.slope, layer.scale = SELU_SLOPE, SELU_SCALE
+    return [layer]
+
+
+KINDS: dict[type[nn.Module], int] = {
+    nn.Dropout: DROPOUT,
+    nn.ReLU: RELU,
+    nn.LeakyReLU: LEAKY_RELU,
+    nn.ELU: ELU,
+    nn.SELU: ELU,
+    nn.SiLU: SILU,
+    nn.Sigmoid: SIGMOID,
+    nn.Tanh: TANH,
+}
+
+
+def kept(layer: Layer) -> int:
+    """Floats per example that a layer remembers from its way forward to its way back: recurrent.h."""
+    return int(6 * layer.steps * layer.hidden) if layer.kind == LSTM else 0
