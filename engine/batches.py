@@ -20,6 +20,7 @@ class Batches:
         self.x, self.y, self.seed = x, y, seed
         self.epoch, self.position = 0, 0
         self._order = self._permutation()
+        self.given = torch.zeros(0, dtype=torch.int64), np.zeros(1, np.int64)  # what ``rows`` gave last
 
     def next(self, size: int) -> tuple[Tensor, Tensor]:
         rows, _ = self.rows(size, 1)
@@ -38,7 +39,8 @@ class Batches:
             stops.append(ends + (taken - self.position))
             taken, count = taken + int(ends[-1]) - self.position, count - len(ends)
             self.position = int(ends[-1])
-        return (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
+        self.given = (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
+        return self.given
 
     def _ends(self, size: int) -> NDArray[np.int64]:
         """Where each batch that is left of this epoch ends."""

@@ -6,6 +6,7 @@ both new) and ``<name>.json`` (that rest again, for people and other programs).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -40,8 +41,11 @@ class Checkpoint:
     def step(self) -> int:
         return int(self.meta["step"])
 
-    def save(self, folder: Path, name: str) -> None:
-        """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new."""
+    def save(self, folder: Path, name: str, *, durable: bool = True) -> None:
+        """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new.
+
+        ``durable`` waits for the disk, so that a machine that loses its power finds it too.
+        """
         meta = json.dumps({"format": FORMAT, "version": VERSION, **self.meta}, allow_nan=False)
         tensors = {
             **self.weights,
@@ -51,7 +55,8 @@ class Checkpoint:
         target = folder / f"{name}.safetensors"
         part = target.with_suffix(".safetensors.part")
         save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, part, metadata={"meta": meta})
-        _to_disk(part)
+        if durable:
+            _to_disk(part)
         os.replace(part, target)
         text = folder / f"{name}.json.part"
         text.write_text(meta)
@@ -89,6 +94,15 @@ def _to_disk(path: Path) -> None:
 def snapshot(model: torch.nn.Module) -> dict[str, Tensor]:
     """A copy of the weights and buffers that later training does not touch."""
     return {key: tensor.detach().clone() for key, tensor in model.state_dict().items()}
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bytes in the order of the names: two states with the same one are the same to the bit."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().cpu().contiguous().view(-1).numpy().data)
+    return digest.hexdigest()
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.diagnostic import Diagnostic, Refused
 from builder.spec import Param
+from engine.breakpoints import parse_all
 
 SETTINGS: tuple[Param, ...] = (
     Param(
@@ -80,7 +81,10 @@ class DataRef:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one run (see SETTINGS) and its knobs at step 0 (see knobs.py; missing ones at their default)."""
+    """Settings of one run (see SETTINGS) and its knobs at step 0 (see knobs.py; missing ones at their default).
+
+    ``breakpoints`` say where the run pauses (see breakpoints.py), and change nothing in it.
+    """
 
     data: DataRef
     loss: str = "auto"
@@ -93,6 +97,7 @@ class TrainConfig:
     patience: int = 500
     max_seconds: int = 3600
     knobs: Mapping[str, float] = field(default_factory=dict)
+    breakpoints: tuple[str, ...] = ()
 
     @property
     def look_every(self) -> int:
@@ -116,5 +121,7 @@ class TrainConfig:
         ranged = (p.check(body[p.name]) for p in SETTINGS if p.name in body)
         if problems := unknown + [d for d in ranged if d]:
             raise Refused(*problems)
-        data = body["data"]
-        return TrainConfig(**{**body, "data": DataRef(data["name"], data.get("options", {}))})
+        asked = body.get("breakpoints", ())
+        data, stops = body["data"], parse_all(map(str, asked if isinstance(asked, list | tuple) else [asked]))
+        ref = DataRef(data["name"], data.get("options", {}))
+        return TrainConfig(**{**body, "data": ref, "breakpoints": tuple(map(str, stops))})

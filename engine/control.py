@@ -8,12 +8,13 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
-from builder.diagnostic import Diagnostic
+from builder.diagnostic import Diagnostic, Refused
+from engine.breakpoints import parse_all
 
 Command = dict[str, Any]
-COMMANDS = ("pause", "resume", "step", "stop", "set")
+COMMANDS = ("pause", "resume", "step", "stop", "set", "break")
 GONE: Command = {"do": "gone"}  # what the inbox says when the other end of the socket has closed
-MAX_LINE = 4096
+MAX_LINE = 8192
 
 
 def check(command: object) -> Diagnostic | None:
@@ -24,12 +25,24 @@ def check(command: object) -> Diagnostic | None:
     name, value = command.get("name"), command.get("value")
     if command["do"] == "set" and not (isinstance(name, str) and isinstance(value, int | float)):
         return Diagnostic("command/set", "Setting a knob needs its name and a number.", "Send both.")
+    if command["do"] == "break":
+        return _breakpoints(command.get("when"))
+    return None
+
+
+def _breakpoints(when: object) -> Diagnostic | None:
+    if not isinstance(when, list) or not all(isinstance(text, str) for text in when):
+        return Diagnostic("command/break", "Breakpoints are a list of texts.", "Send for example ['gap>0.5'].")
+    try:
+        parse_all(when)
+    except Refused as refused:
+        return refused.diagnostics[0]
     return None
 
 
 def encode(command: Command) -> bytes:
     """One line of JSON."""
-    only = {key: command[key] for key in ("do", "name", "value") if key in command}
+    only = {key: command[key] for key in ("do", "name", "value", "when") if key in command}
     return json.dumps(only).encode() + b"\n"
 
 

@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["started", "point", "layers", "hist", "boundary", "knob", "state", "checkpoint", "diagnostic", "lane"]
+Kind = Literal[
+    "started",
+    "point",
+    "layers",
+    "hist",
+    "boundary",
+    "knob",
+    "state",
+    "checkpoint",
+    "diagnostic",
+    "lane",
+    "kept",
+    "breakpoints",
+    "hit",
+]
 State = Literal["queued", "starting", "running", "paused", "finished", "stopped", "failed", "interrupted"]
-LATEST: tuple[Kind, ...] = ("hist", "boundary")  # only the newest is kept: pictures, not history
+LATEST: tuple[Kind, ...] = ("hist", "boundary", "kept")  # only the newest is kept: pictures, not history
 OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from engine.cures import Kind
 from engine.flat import FlatParameters
 from engine.network import Network
 
@@ -15,11 +16,11 @@ CURE = "Lower the learning rate, or clip the gradient norm (for example at 1)."
 
 
 class RunFault(Exception):
-    """Ends one run. ``reason`` is for the user; ``node`` is the layer at fault, when known."""
+    """Ends one run. ``reason`` is for the user, ``node`` the layer at fault, when known; ``kind`` says what helps."""
 
-    def __init__(self, reason: str, node: str | None = None) -> None:
+    def __init__(self, reason: str, node: str | None = None, kind: Kind = "numbers") -> None:
         super().__init__(reason)
-        self.reason, self.node = reason, node
+        self.reason, self.node, self.kind = reason, node, kind
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -52,11 +53,13 @@ class Inquest:
         node = None if x is None else self._where_it_stops(x)
         where = f" while {self._words(node)} was computed" if node else ""
         what = f"The memory ran out at step {step}{where}."
-        return RunFault(f"{what} Use a smaller batch size or a smaller network.", node)
+        return RunFault(f"{what} Use a smaller batch size or a smaller network.", node, "memory")
 
     def overflow(self, step: int) -> RunFault:
         """The fault of weights that a step made too large to be saved or used."""
-        return RunFault(f"Training stopped at step {step}: the weights became infinite. {CURE}")
+        node = self.flat.layer_with_bad_weights()
+        where = f" It shows first in {self._words(node)}." if node else ""
+        return RunFault(f"Training stopped at step {step}: the weights became infinite.{where} {CURE}", node)
 
     def _first_bad_output(self, x: Tensor) -> str | None:
         bad: list[str] = []

@@ -66,3 +66,8 @@ class FlatParameters:
         """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""
         bad = [i for i, p in enumerate(self.tensors) if p.grad is not None and not bool(p.grad.isfinite().all())]
         return self.layers[max(self.layer_of[bad])] if bad else None
+
+    def layer_with_bad_weights(self) -> str | None:
+        """The layer nearest to the input that has a weight which is not finite."""
+        bad = [i for i, p in enumerate(self.tensors) if not bool(p.isfinite().all())]
+        return self.layers[min(self.layer_of[bad])] if bad else None

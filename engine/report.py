@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -18,12 +18,22 @@ Tap = Callable[[str, Tensor], None]
 POINT = frozenset(("point", "evaluation"))
 
 
+class Inside(Protocol):
+    """Who sees a step from inside: what each node puts out, and the gradients before they are clipped."""
+
+    def tap(self, node: str, output: Tensor) -> None: ...
+    def gradients(self) -> None: ...
+
+
 class Reporter:
     """Does what ``pace`` says is due and tells it the cost. Without an observer or a boundary those are left out."""
 
     def __init__(self, evaluator: Evaluator, pace: Pace, observer: Observer | None, boundary: Boundary | None) -> None:
         self.evaluator, self.pace, self.observer, self.boundary = evaluator, pace, observer, boundary
         self.losses, self.batches, self.since = 0.0, 0, 0.0  # of the batches since the last point
+        self.newest = 0.0  # loss of the newest batch, or mean of those that were trained in one go
+        self.guard: Inside | None = None  # sees every step, for the breakpoints of a run
+        self._inside: tuple[Inside, ...] = ()  # who sees the step at hand
 
     def due(self, step: int, seconds: float) -> frozenset[str]:
         """What to look at in ``step``, which begins after ``seconds`` of training. The first step gets a point."""
@@ -35,15 +45,17 @@ class Reporter:
         return self.pace.free(step)
 
     def tap(self, looks: frozenset[str]) -> Tap | None:
-        return self.observer.tap if self.observer is not None and looks & INSIDE else None
+        watching = self.observer if looks & INSIDE else None
+        self._inside = tuple(w for w in (watching, self.guard) if w is not None)
+        return self._inside[0].tap if self._inside else None
 
     def gradients(self) -> None:
-        if self.observer is not None:
-            self.observer.gradients()
+        for inside in self._inside:
+            inside.gradients()
 
     def batch(self, loss: float, count: int = 1) -> None:
         """``loss`` is the sum over ``count`` batches."""
-        self.losses, self.batches = self.losses + loss, self.batches + count
+        self.losses, self.batches, self.newest = self.losses + loss, self.batches + count, loss / max(count, 1)
 
     def events(self, step: int, looks: frozenset[str], lr: float, seconds: float, val: Score | None) -> list[Event]:
         """``seconds`` of training after ``step``; ``val`` is the score on the validation part, where it was taken."""

@@ -21,9 +21,11 @@ from engine.config import TrainConfig
 from engine.events import OVER, Event, State
 from engine.home import is_run_id, new_run_id
 from engine.log import Log, told
+from engine.origin import Origin
 
-FORMAT, VERSION = "layerloom-run", 1
+FORMAT, VERSION = "layerloom-run", 2  # 1 had no origin
 MAX_TITLE = 200
+START = "start"  # the checkpoint that a run which goes on from another one begins with
 Csv = bytes | Path | None  # a table, or where an upload lies that never changes
 
 
@@ -45,20 +47,41 @@ class RunFolder:
 
     @staticmethod
     def create(
-        home: Path, graph: Graph, config: TrainConfig, *, owner: str = "", title: str = "", csv: Csv = None
+        home: Path,
+        graph: Graph,
+        config: TrainConfig,
+        *,
+        owner: str = "",
+        title: str = "",
+        csv: Csv = None,
+        origin: Origin | None = None,
+        start: Path | None = None,
     ) -> RunFolder:
-        """A new run under ``home``. Raises Refused where the disk does not take it."""
-        return RunFolder.create_at(home / "runs" / new_run_id(), graph, config, owner=owner, title=title, csv=csv)
+        """A new run under ``home``. Raises Refused where the disk does not take it.
+
+        ``start`` is the checkpoint that a run with an ``origin`` goes on from.
+        """
+        path = home / "runs" / new_run_id()
+        return RunFolder.create_at(path, graph, config, owner=owner, title=title, csv=csv, origin=origin, start=start)
 
     @staticmethod
     def create_at(
-        path: Path, graph: Graph, config: TrainConfig, *, owner: str = "", title: str = "", csv: Csv = None
+        path: Path,
+        graph: Graph,
+        config: TrainConfig,
+        *,
+        owner: str = "",
+        title: str = "",
+        csv: Csv = None,
+        origin: Origin | None = None,
+        start: Path | None = None,
     ) -> RunFolder:
         """A new run in ``path``, which must not hold one already."""
         run = RunFolder(path)
         meta = Meta(run.path.name, owner, title[:MAX_TITLE], time.time())
         body = {"format": FORMAT, "version": VERSION, **asdict(meta)}
         body |= {"network": document.to_json(graph), "config": config.to_json()}
+        body |= {"origin": origin.to_json() if origin else None}
         with told(run.path):
             if (run.path / "run.json").exists():
                 cure = "Choose a folder that is empty or new."
@@ -66,6 +89,8 @@ class RunFolder:
             run.path.mkdir(parents=True, exist_ok=True)
             if csv is not None:
                 _place(csv, run.path / "data.csv")
+            if start is not None:
+                _place(start, run.path / f"{START}.safetensors")
             write_beside(run.path / "run.json", json.dumps(body, allow_nan=False).encode())
         return run
 
@@ -91,6 +116,12 @@ class RunFolder:
     @cached_property
     def config(self) -> TrainConfig:
         return TrainConfig.from_json(self._body["config"])
+
+    @cached_property
+    def origin(self) -> Origin | None:
+        """Which run it goes on from; None for one that began with its first batch."""
+        body = self._body.get("origin")
+        return Origin.from_json(body) if body else None
 
     @cached_property
     def log(self) -> Log:
@@ -143,15 +174,15 @@ class RunFolder:
             yield
 
 
-def _place(csv: bytes | Path, target: Path) -> None:
-    """Puts a table into a run's folder; an upload is linked, so that 30 runs on it take the room of one."""
-    if isinstance(csv, bytes):
-        target.write_bytes(csv)
+def _place(content: bytes | Path, target: Path) -> None:
+    """Puts a file into a run's folder; one that never changes is linked: 30 runs on an upload take the room of one."""
+    if isinstance(content, bytes):
+        target.write_bytes(content)
         return
     try:
-        os.link(csv, target)
+        os.link(content, target)
     except OSError:  # a disk without links, or another disk
-        shutil.copyfile(csv, target)
+        shutil.copyfile(content, target)
 
 
 def _take(file: int, how: int) -> bool:

@@ -10,10 +10,11 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,51 +22,34 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Edge, Graph, Node
 from engine import data
 from engine.aftermath import BUSY, DISK, what_remains
-from engine.checkpoint import Checkpoint
+from engine.ahead import turns_ahead
+from engine.breakpoints import parse_all, without_layer
+from engine.checkpoint import Checkpoint, fingerprint
 from engine.config import DataRef, TrainConfig
 from engine.control import Command, Inbox
+from engine.cures import cures
 from engine.events import OVER, Event, State
 from engine.faults import RunFault, is_out_of_memory
+from engine.guard import Guard, rows_of
+from engine.keeper import Keeper
 from engine.lanes.lane import Wanted
 from engine.limits import settle
-from engine.log import Log, Record, told
+from engine.log import told
 from engine.loop import Training
-from engine.store import RunFolder
+from engine.origin import same_knob
+from engine.recorder import FLUSH_SECONDS, Listener, Recorder
+from engine.store import START, RunFolder
 from engine.throttle import Throttle
+from engine.timeline import PACE, last_step
 
-FLUSH_SECONDS = 0.03  # facts are written together, at most this late
 CHECKPOINT_SECONDS = 10.0
 STRIDE_SECONDS = 0.01  # a call to a lane that can train several batches takes about that long; commands and looks wait
 LOOK_SECONDS = 0.01  # a run that waits looks so often for a command
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
+DRAG_SECONDS = 1.0  # turns of knobs that follow each other within this are one: what was before it is kept
 
+WANTED: Wanted = "auto"
 LANES: tuple[Wanted, ...] = ("eager", "auto")
-
-Listener = Callable[[Sequence[Event]], None]
-
-
-class Recorder:
-    """Gathers events and writes them in few transactions; the first at once."""
-
-    def __init__(self, log: Log, listener: Listener | None = None) -> None:
-        self.log, self.listener = log, listener
-        self.pending: list[Event] = []
-        self.due = 0.0
-
-    def add(self, *events: Event) -> None:
-        self.pending += events
-
-    def write(self, now: float) -> None:
-        """Writes what there is, if enough time has passed."""
-        if self.pending and now >= self.due:
-            self.flush()
-
-    def flush(self) -> None:
-        events, self.pending = self.pending, []
-        self.log.append(events)
-        self.due = time.monotonic() + FLUSH_SECONDS
-        if self.listener:
-            self.listener(events)
 
 
 class Worker:
@@ -75,37 +59,76 @@ class Worker:
         self.run, self.training, self.inbox, self.recorder = run, training, inbox, recorder
         self.state: State = "running"
         self.reason = ""
+        self.node: str | None = None  # the layer at fault
+        self.cures: list[dict[str, Any]] = []
         self.deadline = time.monotonic() + run.config.max_seconds
         self.next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
         self.saved: dict[str, int] = {}  # the step of each checkpoint on disk
-        self.turns = turns_after(run, training.resumed_from)
+        self.turns = turns_ahead(run, training.resumed_from)
         self.throttle = Throttle()
+        self.keeper = Keeper(run, training)
+        self.guard = Guard(training)
+        self.turned = float("-inf")  # when a knob was turned last
+        self.begun = training.step  # before the batches at hand
 
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
         self.recorder.flush()
         self.recorder.due = 0.0  # nor does the first point wait
+        self._break(self.run.config.breakpoints)
+        self.keeper.keep()
         self._turn_again()
+        try:
+            self._train()
+            self._checkpoint()
+            self.keeper.keep()
+        except RunFault as fault:
+            self._fail(fault)
+        self._write_kept(wait=True)
+        self._say()
+        return self.state
+
+    def _train(self) -> None:
         for events in self.training.run():
             self._take(events)
             self._keep_time(time.monotonic())
             self._obey()
             self._turn_again()
             self._hold_back()
+            self.begun = self.training.step
             if self.state in OVER:
                 break
-        self._checkpoint()
-        self._say()
-        return self.state
 
     def _take(self, events: Sequence[Event]) -> None:
-        for event in events:
+        self.keeper.see(events)
+        for event in (*events, *self.guard.look(events)):
             if event.kind == "state":  # it has ended by itself; the log says so when the last checkpoint is safe
                 self._end(event.body["state"], event.body["reason"])
-            else:
-                self.recorder.add(event)
+                continue
+            self.recorder.add(event)
+            if event.kind == "hit" and self.state == "running":
+                self._pause(event.body["says"])
+
+    def _fail(self, fault: RunFault) -> None:
+        """The run broke: what remains is the last good state, the batch that did it, and what may help."""
+        self.keeper.close()
+        training, batch = self.training, self.training.step - self.begun
+        hit = {"when": "", "says": fault.reason, "value": None, "node": fault.node, "rows": rows_of(training, batch)}
+        self.recorder.add(Event("hit", training.step, hit))
+        self._end("failed", fault.reason)
+        self.node = fault.node
+        self.cures = cures(fault.kind, self.keeper.moments, training.tuning.values)
+
+    def _write_kept(self, wait: bool = False) -> None:
+        """Tells which moments are kept by now."""
+        if wait:
+            self.keeper.close()
+        while self.keeper.news:
+            self.recorder.add(Event("kept", self.training.step, self.keeper.news.pop(0)))
 
     def _keep_time(self, now: float) -> None:
+        self.keeper.pass_by(now)
+        self._write_kept()
         self.recorder.write(now)
         if now >= self.next_checkpoint:
             self._checkpoint()
@@ -127,8 +150,8 @@ class Worker:
 
     def _hold_back(self) -> None:
         """Waits where the run is faster than its speed knob allows; a command ends the wait."""
-        limit, began = self.training.tuning.values["speed"], time.monotonic()
-        self.training.stride.most = max(1, int(limit * STRIDE_SECONDS)) if limit else sys.maxsize
+        limit, began = self.training.tuning.values[PACE], time.monotonic()
+        self._bound(max(1, int(limit * STRIDE_SECONDS)) if limit else sys.maxsize)
         ahead = self.throttle.ahead(limit, self.training.step, began) if self.state == "running" else 0.0
         if ahead > FLUSH_SECONDS:
             self.recorder.flush()
@@ -137,15 +160,19 @@ class Worker:
         if ahead:
             self.training.idle(time.monotonic() - began)
 
+    def _bound(self, most: int) -> None:
+        """At most ``most`` batches in one go, and none beyond the next turn of a knob or breakpoint."""
+        step, stride = self.training.step, self.training.stride
+        turn = self.turns[0].step - step if self.turns else most
+        stride.most = max(1, min(most, turn, self.guard.free(step)))
+        stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
+
     def _turn_again(self) -> None:
-        """Turns knobs at the steps at which they were turned before the worker was lost, batch by batch until then."""
+        """Turns the knobs that turn by themselves at this step (see ahead.py)."""
         while self.turns and self.turns[0].step <= self.training.step:
-            turn = self.turns.pop(0).body
-            name, value = turn["name"], turn["new"]
-            if self.training.tuning.values.get(name) != value:
-                self._set(name, value)
-        one_batch = self.turns or self.state != "running"
-        self.training.stride.seconds = 0.0 if one_batch else STRIDE_SECONDS
+            turn = self.turns.pop(0)
+            if self.training.tuning.values.get(turn.name) != turn.value:
+                self._set(turn.name, turn.value)
 
     def _act(self, command: Command) -> None:
         match command["do"]:
@@ -154,20 +181,43 @@ class Worker:
             case "step":
                 self.state = "paused"
             case "resume":
-                self.state = "running"
+                self.state, self.reason = "running", ""
                 self._say()
             case "stop":
                 self._end("stopped", "")
             case "gone":
                 self._end("interrupted", "The app ended while this run was going. Press Continue.")
             case "set":  # a new turn of a knob takes the place of its old ones
-                self.turns = [t for t in self.turns if t.body["name"] != command["name"]]
+                self.turns = [t for t in self.turns if not same_knob(t.name, command["name"])]
+                self._keep_before(command["name"])
                 self._set(command["name"], command["value"])
+            case "break":
+                self._break(command["when"])
 
-    def _pause(self) -> None:
-        self.state = "paused"
+    def _pause(self, reason: str = "") -> None:
+        self.state, self.reason = "paused", reason
         self._checkpoint()
+        self.keeper.keep()
+        self._write_kept()
         self._say()
+
+    def _keep_before(self, knob: str) -> None:
+        """Keeps the moment before a knob is turned, so that one can go back and turn it otherwise."""
+        now = time.monotonic()
+        if knob != PACE and now - self.turned > DRAG_SECONDS:
+            self.keeper.keep(turned=True)
+        self.turned = now
+
+    def _break(self, when: Sequence[str]) -> None:
+        """Sets all breakpoints anew; the log has those that hold."""
+        points = parse_all(when)
+        problems = without_layer(points, self.training.flat.layers)
+        self.guard.set(tuple(b for b in points if not b.node or b.node in self.training.flat.layers))
+        body = {"when": [str(b) for b in self.guard.breakpoints]}
+        if when or self.run.log.last("breakpoints"):
+            self.recorder.add(Event("breakpoints", self.training.step, body))
+        self.recorder.add(*(Event("diagnostic", self.training.step, p.to_json()) for p in problems))
+        self.recorder.flush()
 
     def _end(self, state: State, reason: str) -> None:
         self.state, self.reason = state, reason
@@ -184,7 +234,8 @@ class Worker:
         self.recorder.flush()
 
     def _state_event(self) -> Event:
-        body = {"state": self.state, "reason": self.reason, "node": None, "queue": None}
+        body: dict[str, Any] = {"state": self.state, "reason": self.reason, "node": self.node, "queue": None}
+        body |= {"cures": self.cures} if self.cures else {}
         return Event("state", self.training.step, body)
 
     def _checkpoint(self) -> None:
@@ -195,7 +246,8 @@ class Worker:
             with told(self.run.path):
                 found.save(self.run.path, which)
             self.saved[which] = found.step
-            self.recorder.add(Event("checkpoint", found.step, {"which": which, "val_loss": found.meta.get("val_loss")}))
+            body = {"which": which, "val_loss": found.meta.get("val_loss"), "sha256": fingerprint(found.weights)}
+            self.recorder.add(Event("checkpoint", found.step, body))
 
 
 def work(run: RunFolder, inbox: Inbox, *, resume: bool = False, listener: Listener | None = None) -> State:
@@ -211,20 +263,13 @@ def work(run: RunFolder, inbox: Inbox, *, resume: bool = False, listener: Listen
             return "failed"
 
 
-def turns_after(run: RunFolder, step: int | None) -> list[Record]:
-    """The knobs turned at or after ``step``, from which a run goes on: its checkpoint does not have them."""
-    if step is None:
-        return []
-    return sorted((r for r in run.log.every("knob") if r.step >= step), key=lambda r: r.step)
-
-
 def prepare(run: RunFolder, resume: bool) -> Training:
-    """The training of ``run``, at its last checkpoint where there is one to resume from."""
-    config = run.config
-    checkpoint = Checkpoint.load(run.path, "last") if resume and run.checkpoint_step is not None else None
-    if checkpoint and checkpoint.step >= config.steps:  # it was finished: as many steps again
-        config = replace(config, steps=(checkpoint.step // config.steps + 1) * config.steps)
-    return Training(run.graph, config, data.load(config.data, config.seed, run.path), resume=checkpoint, lane="auto")
+    """The training of ``run``, at its last checkpoint where there is one to resume from, or where it was forked."""
+    again = resume and run.checkpoint_step is not None
+    name = "last" if again else START if run.origin else None
+    checkpoint = Checkpoint.load(run.path, name) if name else None
+    config = replace(run.config, steps=last_step(run.config.steps, checkpoint.step if checkpoint else 0))
+    return Training(run.graph, config, data.load(config.data, config.seed, run.path), resume=checkpoint, lane=WANTED)
 
 
 def why(run: RunFolder, error: Exception) -> tuple[str, str | None]:

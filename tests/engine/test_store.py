@@ -205,6 +205,6 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):
 
 def test_run_json_is_public_and_plain(tmp_path):
     body = json.loads((make(tmp_path, owner="ann", title="t" * 500).path / "run.json").read_text())
-    assert sorted(body) == ["config", "created", "format", "id", "network", "owner", "title", "version"]
-    assert (body["format"], body["version"], len(body["title"])) == ("layerloom-run", 1, 200)
+    assert sorted(body) == ["config", "created", "format", "id", "network", "origin", "owner", "title", "version"]
+    assert (body["format"], body["version"], len(body["title"])) == ("layerloom-run", 2, 200)
     assert body["network"]["format"] == "layerloom"

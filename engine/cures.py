@@ -1,0 +1,41 @@
+"""What can be done about a run that broke: from which kept moment it can go on, and with which knobs. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from engine.kept import Moment
+from engine.knobs import BY_NAME
+
+Kind = Literal["numbers", "memory"]
+RISE = 2.0  # a loss of so many times the lowest one before: it had gone wrong already
+CLIP = 1.0
+
+
+def healthy(moments: Sequence[Moment]) -> Moment | None:
+    """The newest moment at which the loss had not begun to rise."""
+    best, found = float("inf"), moments[0] if moments else None
+    for moment in moments:
+        if moment.loss is None or moment.loss <= RISE * best:
+            found = moment
+        best = min(best, moment.loss if moment.loss is not None else best)
+    return found
+
+
+def cures(kind: Kind, moments: Sequence[Moment], knobs: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Forks that may not break: each a step, the knobs to turn there, and what it is in words."""
+    moment = (moments[-1] if moments else None) if kind == "memory" else healthy(moments)
+    if moment is None:
+        return []
+    changes: list[tuple[dict[str, float], str]] = []
+    if kind == "memory":
+        half = int(knobs["batch_size"]) // 2
+        changes += [({"batch_size": half}, f"half the batch size ({half})")] if half else []
+    else:
+        lr = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10)
+        changes += [({"lr": lr}, f"a tenth of the learning rate ({lr:.3g})")]
+        if not 0 < knobs["clip_norm"] <= CLIP:
+            changes += [({"clip_norm": CLIP}, f"the gradient clipped to length {CLIP:g}")]
+    where = f"Go back to step {moment.step:,}" if moment.step else "Start again"
+    return [{"step": moment.step, "knobs": turned, "label": f"{where} with {words}"} for turned, words in changes]

@@ -1,0 +1,303 @@
+"""Going back, going on from there, doing it again: to the bit the same, in every lane."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.diagnostic import Refused
+from engine import account, kept
+from engine.checkpoint import Checkpoint, fingerprint
+from engine.control import Inbox
+from engine.fork import fork
+from engine.keeper import Keeper
+from engine.kept import Moment, surplus
+from engine.lanes.native import build
+from engine.origin import Turn
+from engine.replay import replay, verdict
+from engine.store import RunFolder
+from engine.timeline import segments
+from engine.worker import Worker, work
+from tests.engine.drawn import CNN
+from tests.engine.running import all_of, make, states
+
+LANES = ["eager", *(["auto"] if build.compiler() else [])]
+
+
+@pytest.fixture(params=LANES)
+def lane(request, monkeypatch):
+    """Workers use this lane; "auto" is the compiled one, ready from the first step."""
+    if request.param == "auto":
+        build.made()
+    else:
+        monkeypatch.setattr("engine.lanes.choice._fastest", lambda training: pytest.fail("asked for eager"))
+        monkeypatch.setattr("engine.worker.WANTED", "eager")
+    return request.param
+
+
+def at_steps(monkeypatch, *commands):
+    """Sends each of ``commands`` (step, command) right after that step."""
+    ahead = list(commands)
+    obey = Worker._obey
+
+    def told(worker):
+        while ahead and worker.training.step >= ahead[0][0]:
+            worker.inbox.put(ahead.pop(0)[1])
+        obey(worker)
+
+    monkeypatch.setattr(Worker, "_obey", told)
+    monkeypatch.setattr("engine.worker.STRIDE_SECONDS", 0.0)  # one batch at a time, so that none of these is missed
+
+
+def turn(step, name, value):
+    return step, {"do": "set", "name": name, "value": value}
+
+
+def keep_at(monkeypatch, *at):
+    """Moments are kept at these steps besides those that are always kept: there is no clock in a test."""
+
+    def pass_by(keeper, _now):
+        if keeper.training.step in at:
+            keeper.keep()
+
+    monkeypatch.setattr(Keeper, "pass_by", pass_by)
+    monkeypatch.setattr("engine.worker.STRIDE_SECONDS", 0.0)  # one batch at a time, so that none of these is missed
+
+
+def hash_of(run: RunFolder) -> str:
+    return fingerprint(Checkpoint.load(run.path, "last").weights)
+
+
+def trained(home, steps=200, **settings) -> RunFolder:
+    run = make(home, steps=steps, **settings)
+    assert work(run, Inbox()) == "finished"
+    return run
+
+
+def test_a_fork_that_changes_nothing_ends_with_the_same_weights_to_the_bit(lane, tmp_path, monkeypatch):
+    keep_at(monkeypatch, 70, 120)
+    run = trained(tmp_path, knobs={"input_noise": 0.1})
+    other = fork(tmp_path, run, 70)
+    work(other, Inbox())
+    assert all_of(other, "started")[0].body["resumed_from"] == 70
+    assert all_of(other, "started")[0].body["lane"] == ("native" if lane == "auto" else "eager")
+    assert hash_of(other) == hash_of(run)
+
+
+def test_every_kept_moment_leads_to_the_same_end(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 33, 90, 150)
+    run = trained(tmp_path, schedule="cosine", early_stopping=True, patience=100)
+    assert kept.steps(run) == [0, 33, 90, 150, 200]
+    for step in kept.steps(run)[:-1]:
+        other = fork(tmp_path, run, step)
+        work(other, Inbox())
+        assert hash_of(other) == hash_of(run), step
+
+
+def test_a_network_with_batch_norm_goes_back_too(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 6)
+    config = replace(
+        make(tmp_path).config, data=replace(make(tmp_path).config.data, name="digits", options={}), steps=12
+    )
+    run = RunFolder.create(tmp_path, CNN, config)
+    work(run, Inbox())
+    other = fork(tmp_path, run, 6)
+    work(other, Inbox())
+    assert hash_of(other) == hash_of(run)
+
+
+def test_a_fork_repeats_later_turns_but_those_that_it_changes(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50)
+    at_steps(monkeypatch, turn(80, "lr", 0.5), turn(90, "l2", 0.01))
+    run = trained(tmp_path)
+    same = fork(tmp_path, run, 50)
+    other = fork(tmp_path, run, 50, {"lr": 0.02})
+    assert same.origin.turns == (Turn(80, "lr", 0.5), Turn(90, "l2", 0.01))
+    assert other.origin.turns == (Turn(50, "lr", 0.02), Turn(90, "l2", 0.01))
+    for each in (same, other):
+        work(each, Inbox())
+    assert hash_of(same) == hash_of(run)
+    assert hash_of(other) != hash_of(run)
+    assert [(r.step, r.body["name"], r.body["new"]) for r in all_of(other, "knob")] == [
+        (50, "lr", 0.02),
+        (90, "l2", 0.01),
+    ]
+
+
+def test_the_moment_before_a_knob_was_turned_is_kept(tmp_path, monkeypatch):
+    keep_at(monkeypatch)
+    at_steps(monkeypatch, turn(40, "lr", 0.5))
+    run = trained(tmp_path, steps=100)
+    assert kept.steps(run) == [0, 40, 100]
+    assert kept.about(run, 40)["knobs"]["lr"] == 0.01
+    assert all_of(run, "kept")[-1].body == {"steps": [0, 40, 100], "turned": [40]}
+
+
+def test_a_fork_of_a_fork_knows_its_whole_past_and_can_be_repeated(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50, 120)
+    run = trained(tmp_path)
+    one = fork(tmp_path, run, 50, {"lr": 0.05})
+    work(one, Inbox())
+    two = fork(tmp_path, one, 120, {"dropout": 0.5})
+    work(two, Inbox())
+    assert [(s.until, [t.step for t in s.turns]) for s in segments(two)] == [(50, []), (120, [50]), (200, [120])]
+    played = replay(account.of_run(two))
+    assert fingerprint(played.weights) == hash_of(two)
+    assert verdict(account.of_run(two), played)[0]
+
+
+def test_other_settings_can_be_tried_from_a_moment_and_are_repeated_too(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50)
+    run = trained(tmp_path)
+    other = fork(tmp_path, run, 50, config=replace(run.config, optimizer="sgd", schedule="cosine", steps=150))
+    work(other, Inbox())
+    assert other.step == 150
+    assert other.meta.title.startswith("From step 50: optimizer sgd, schedule cosine · ")
+    assert fingerprint(replay(account.of_run(other)).weights) == hash_of(other)
+
+
+def test_a_run_is_repeated_from_its_document_to_the_bit(lane, tmp_path, monkeypatch):
+    turns = turn(20, "lr", 0.1), turn(20, "dropout", 0.3), turn(60, "batch_size", 7), turn(60, "speed", 9000)
+    at_steps(monkeypatch, *turns, (90, {"do": "pause"}), (90, {"do": "resume"}))
+    run = trained(tmp_path, steps=300, knobs={"l1": 1e-4})
+    text = account.of_run(run).dumps()
+    read = account.loads(text)
+    assert read.dumps() == text
+    assert read.sha256 == hash_of(run)
+    assert [t.name for t in read.segments[0].turns] == ["lr", "dropout", "batch_size"]
+    same, words = verdict(read, replay(read))
+    assert same
+    assert words.startswith("The same to the bit after 300 steps: the SHA-256 of all weights is ")
+
+
+def test_a_run_that_went_on_beyond_its_end_is_repeated_with_its_later_horizon(tmp_path):
+    run = trained(tmp_path, steps=80, schedule="cosine")
+    work(run, Inbox(), resume=True)
+    assert [(s.until, s.config.steps) for s in segments(run)] == [(80, 80), (160, 160)]
+    assert fingerprint(replay(account.of_run(run)).weights) == hash_of(run)
+
+
+def test_what_a_lost_worker_did_again_counts_once(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 30)
+    at_steps(monkeypatch, turn(60, "lr", 0.3))
+    run = trained(tmp_path, steps=100)
+    end = hash_of(run)
+    Checkpoint.load(kept.folder(run), "30").save(run.path, "last")  # as if killed before the next checkpoint
+    work(run, Inbox(), resume=True)
+    assert hash_of(run) == end
+    assert [t.step for s in segments(run) for t in s.turns] == [60]
+    assert fingerprint(replay(account.of_run(run)).weights) == end
+
+
+def test_a_change_of_lane_is_repeated_at_its_step(tmp_path, monkeypatch):
+    if not build.compiler():
+        pytest.skip("needs a C compiler")
+    library = build.made()
+    asked, compiling = iter([None, library]), iter([True, True, True, False])
+    monkeypatch.setattr(build, "library", lambda: next(asked))
+    monkeypatch.setattr(build.Build, "running", property(lambda self: next(compiling)))
+    run = trained(tmp_path, steps=100)
+    monkeypatch.undo()
+    assert [r.body["lane"] for r in all_of(run, "lane")] == ["native"]
+    assert [(s.lane, s.until) for s in segments(run)] == [("eager", 3), ("native", 100)]
+    assert fingerprint(replay(account.of_run(run)).weights) == hash_of(run)
+
+
+def test_other_weights_are_told_apart(tmp_path):
+    run = trained(tmp_path, steps=20)
+    found = account.of_run(run)
+    same, words = verdict(found, replay(replace(found, segments=(replace(found.segments[0], until=19),))))
+    assert not same
+    assert "Different after 19 steps" in words
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda b: b.update(format="x"),
+        lambda b: b.pop("segments"),
+        lambda b: b["segments"][0].update(until=-1),
+        lambda b: b["config"].update(steps="many"),
+        lambda b: b.update(network=[]),
+    ],
+)
+def test_a_damaged_document_is_refused(spoil, tmp_path):
+    body = json.loads(account.of_run(trained(tmp_path, steps=5)).dumps())
+    spoil(body)
+    with pytest.raises(Refused):
+        account.loads(json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("step", "knobs", "code"),
+    [(7, {}, "run/not-kept"), (-1, {}, "run/not-kept"), (0, {"lr": 99}, "param/"), (0, {"nose": 1}, "knob/unknown")],
+)
+def test_what_cannot_be_forked_is_refused(step, knobs, code, tmp_path, monkeypatch):
+    keep_at(monkeypatch)
+    run = trained(tmp_path, steps=20)
+    with pytest.raises(Refused) as refused:
+        fork(tmp_path, run, step, knobs)
+    assert refused.value.diagnostics[0].code.startswith(code)
+
+
+def test_a_moment_that_is_gone_names_its_neighbours(tmp_path, monkeypatch):
+    keep_at(monkeypatch)
+    run = trained(tmp_path, steps=20)
+    with pytest.raises(Refused, match=r"^Step 7 of this run is not kept\. Go back to step 0 or 20\.$"):
+        fork(tmp_path, run, 7)
+
+
+def test_a_fork_needs_nothing_of_its_parent(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50)
+    run = trained(tmp_path)
+    other = fork(tmp_path, run, 50)
+    end = hash_of(run)
+    for path in sorted(run.path.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    work(other, Inbox())
+    assert hash_of(other) == end
+    assert states(other) == ["running", "finished"]
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=120, unique=True), st.integers(2, 20))
+def test_thinning_keeps_the_ends_and_never_more_than_allowed(steps, most):
+    moments: list[Moment] = []
+    for step in [0, *sorted(steps)]:
+        moments.append(Moment(step))
+        gone = surplus(moments, most)
+        moments = [m for m in moments if m not in gone]
+        assert moments[0].step == 0
+        assert moments[-1].step == step
+    assert len(moments) == min(most, len(steps) + 1)
+
+
+def test_moments_lie_further_apart_the_further_back_they_are():
+    moments: list[Moment] = []
+    for step in range(0, 100_001, 100):
+        moments.append(Moment(step))
+        gone = surplus(moments, 32)
+        moments = [m for m in moments if m not in gone]
+    steps = [m.step for m in moments]
+    gaps = [b - a for a, b in pairwise(steps)]
+    assert gaps[-1] == 100
+    assert gaps[0] > 20 * gaps[-1]
+    assert (
+        max(gap / (100_000 - a + 100) for gap, a in zip(gaps, steps, strict=False)) < 0.8
+    )  # no hole in which one is lost
+
+
+def test_a_moment_before_a_turn_outlives_its_neighbours():
+    moments = [Moment(s, turned=s == 500) for s in range(0, 2001, 10)]
+    gone = surplus(moments, 12)
+    assert Moment(500, turned=True) in [m for m in moments if m not in gone]
+
+
+def test_the_room_is_bounded_in_bytes():
+    moments = [Moment(s, bytes=100) for s in range(50)]
+    left = [m for m in moments if m not in surplus(moments, room=1000)]
+    assert sum(m.bytes for m in left) <= 1000
