@@ -7,24 +7,32 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from builder.diagnostic import Diagnostic, Refused, suggest
 from builder.params import coerce, shown
 from engine.config import DataRef
 from engine.data.csv import CSV
+from engine.data.games import GAMES
 from engine.data.images import IMAGES
 from engine.data.language import LANGUAGE
+from engine.data.molecules import MOLECULES
+from engine.data.pairs import PAIRS
 from engine.data.preview import Preview, preview
+from engine.data.questions import QUESTIONS
 from engine.data.segmentation import MASKS
+from engine.data.sequences import PUZZLES
 from engine.data.series import SERIES
-from engine.data.spec import Dataset, DatasetSpec, Field, Scaler
+from engine.data.spec import Dataset, DatasetSpec, Field, Group, Scaler
+from engine.data.speech import SPEECH
 from engine.data.tabular import TABLES
 from engine.data.toys import TOYS
+from engine.data.translation import TRANSLATIONS
 
 __all__ = [
     "BY_NAME",
     "DATASETS",
+    "GROUPS",
     "Dataset",
     "DatasetSpec",
     "Field",
@@ -35,7 +43,28 @@ __all__ = [
     "preview",
 ]
 
-DATASETS: tuple[DatasetSpec, ...] = (*TOYS, *TABLES, *IMAGES, *MASKS, *LANGUAGE, *SERIES, CSV)
+GROUPS: tuple[Group, ...] = get_args(Group)
+DATASETS: tuple[DatasetSpec, ...] = tuple(
+    sorted(
+        (
+            *TOYS,
+            *PUZZLES,
+            *TABLES,
+            *IMAGES,
+            *PAIRS,
+            *MASKS,
+            *LANGUAGE,
+            *TRANSLATIONS,
+            QUESTIONS,
+            *SPEECH,
+            *SERIES,
+            *GAMES,
+            MOLECULES,
+            CSV,
+        ),
+        key=lambda d: GROUPS.index(d.group),
+    )
+)
 BY_NAME = {d.name: d for d in DATASETS}
 
 

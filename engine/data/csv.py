@@ -237,5 +237,5 @@ CSV = DatasetSpec(
     "Uploaded.",
     (TASK, share(0.2)),
     text_options=("target",),
-    group="Tables",
+    group="Your own",
 )

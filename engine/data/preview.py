@@ -117,18 +117,19 @@ def text(of: Field, value: Array) -> str:
         joint = "" if max(map(len, of.words)) == 1 else " "
         said = joint.join(word for word in words if word)
     else:
-        raw = of.scaler.inverse(value) if of.scaler else value
+        raw = np.round(of.scaler.inverse(value) if of.scaler else value, 6) + 0.0  # what float32 and back leaves of 0
         said = " ".join(",".join(f"{v:.3g}" for v in np.atleast_1d(step)) for step in raw)
     said = said.replace("\n", "⏎")
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
 
 
 def _images(data: Dataset) -> Iterator[tuple[str, Array]]:
-    target = data.targets[0]
-    drawn = [f for f in data.inputs if len(f.spec.shape) > 1] + [target] * (data.kind == "mask")
+    """What an example shows, side by side, and its class, where it has one."""
+    named = next((f for f in data.targets if f.words and not f.spec.shape), None)
+    drawn = [*data.inputs, *(f for f in data.targets if data.kind == "mask")]
     columns = [pictures(f, data.kind) for f in drawn]
     for row, side_by_side in enumerate(zip(*columns, strict=True)):
-        yield text(target, target.train[row]) if data.kind != "mask" else "", np.hstack(side_by_side)
+        yield text(named, named.train[row]) if named else "", np.hstack(side_by_side)
 
 
 def pictures(of: Field, kind: Kind) -> list[Array]:

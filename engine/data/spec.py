@@ -16,7 +16,9 @@ from builder.spec import Param, Shape, TensorSpec
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 Kind = Literal["points2d", "curve", "table", "image", "series", "text", "mask", "pair", "sequence"]
-Group = Literal["Vision", "Language", "Time series", "Speech", "Games", "Medicine", "Tables", "Toys"]
+Group = Literal[
+    "Toys", "Tables", "Vision", "Language", "Speech", "Time series", "Games", "Medicine", "Your own"
+]  # in the order in which they are listed
 Options = Mapping[str, Any]
 LARGEST_Z = 1e6
 
@@ -198,6 +200,9 @@ class Dataset:
         return sum(f.nbytes for f in (*self.inputs, *self.targets))
 
 
+Load = Callable[[Options, int, Path | None], Dataset]
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
     """All that the app knows of a data set before it is loaded.
@@ -216,7 +221,7 @@ class DatasetSpec:
     about: str
     kind: Kind
     task: Task | None
-    load: Callable[[Options, int, Path | None], Dataset]
+    load: Load
     source: str
     options: tuple[Param, ...] = ()
     text_options: tuple[str, ...] = ()
