@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from builder import document, templates
+from builder import document
 from builder.diagnostic import Refused
 from builder.infer import Inference, infer
 from builder.source import source
@@ -12,6 +12,7 @@ from engine import share
 from engine.cost import Costs
 from pages import session, settings
 from pages import share as sharing
+from pages.blocks import ask, insertion
 from pages.canvas import Doc, canvas, fix_for, notes, sync
 from pages.costs import badge, cost_panel, measured
 from pages.export import take_away
@@ -21,6 +22,7 @@ from pages.inspector import inspector
 from pages.lead import lead, notices, watch
 from pages.picture import picture
 from pages.probe import probe_panel
+from pages.templates import menu
 from pages.versions import versions
 
 KEY = "editor"
@@ -45,6 +47,7 @@ def editor() -> None:
             readonly=not session.leading(),
             palette=not hidden("palette"),
             on_fix=lambda node, code: fix(doc, inference, node, code),
+            on_insert=ask,
         )
     session.save()  # before anything that could fail
     with bar:
@@ -60,7 +63,8 @@ def editor() -> None:
             probe_panel(curable, doc.graph, config, session.net_id())
     if not hidden("costs"):
         with left:
-            cost_panel(inference, costs, config)
+            cost_panel(inference, costs, config, doc.open)
+    insertion(doc)
     if not hidden("source"):
         code(inference, doc)
     if not hidden("export"):
@@ -109,25 +113,11 @@ def toolbar(doc: Doc) -> None:
 
 def replacing(doc: Doc) -> None:
     """What puts another network in the place of this one."""
-    if not hidden("templates"):
-        with st.popover("Templates", icon=":material/dashboard:", key=f"templates.{doc.epoch}"):  # a new key closes it
-            for template in templates.TEMPLATES:
-                st.button(
-                    template.title,
-                    key=f"template.{template.name}",
-                    help=template.about,
-                    width="stretch",
-                    on_click=use_template,
-                    args=(template,),
-                )
+    if not hidden("templates") and st.button("Templates", icon=":material/dashboard:"):
+        menu()
     if not hidden("open"):
         with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):
             st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)
-
-
-def use_template(template: templates.Template) -> None:
-    session.replace(templates.load(template.name))
-    st.session_state.dataset = template.dataset
 
 
 def open_file() -> None:

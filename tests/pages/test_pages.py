@@ -13,6 +13,7 @@ from builder import document, templates
 from engine.config import DataRef, TrainConfig
 from engine.events import Event, State
 from engine.store import RunFolder, trash
+from tests.pages.menu import use
 
 PAGES = Path(__file__).parents[2] / "pages"
 POINT = {"train_loss": 0.5, "val_loss": 0.6, "batch_loss": 0.5, "train_metric": 0.9, "val_metric": 0.8, "gap": 0.1,
@@ -62,19 +63,44 @@ def test_design_opens_with_a_whole_small_network() -> None:
     assert test.metric[0].value == "354"
 
 
-@pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
-def test_every_template_opens_whole_and_picks_its_data(template: templates.Template) -> None:
+def test_every_template_opens_whole_and_brings_its_data_and_settings() -> None:
     test = opened("design")
-    button(test, template.title).click().run()
-    assert not test.exception
-    assert test.session_state.doc.graph == templates.load(template.name)
-    assert test.session_state.dataset == template.dataset
+    for template in templates.TEMPLATES:
+        use(test, template.title)
+        assert not test.exception, template.name
+        state = test.session_state
+        assert state.doc.graph == templates.load(template.name)
+        assert (state.dataset, state.knobs) == (template.dataset, template.knobs), template.name
+        assert state.settings.items() >= template.settings.items(), template.name
+
+
+def test_a_template_leaves_the_seed_and_the_device_to_the_user() -> None:
+    test = opened("design")
+    test.session_state.settings |= {"seed": 7, "device": "cpu"}
+    use(test, "Perceptron")
+    assert (test.session_state.settings["seed"], test.session_state.settings["device"]) == (7, "cpu")
+
+
+def cards(test: AppTest) -> list[str]:
+    return [b.label for b in test.button if b.key and b.key.startswith("template.")]
+
+
+def test_the_menu_finds_templates_by_what_they_are_about() -> None:
+    found = []
+    for words in ("", "cheques", "dropout DIGITS", "no such thing"):
+        test = opened("design", lambda t, words=words: setitem(t, "template.search", words))  # type: ignore[misc]
+        button(test, "Templates").click().run()
+        found.append(cards(test))
+    assert found[0] == [t.title for t in templates.TEMPLATES]
+    assert found[1] == ["LeNet-5"]
+    assert {"MLP with dropout", "AlexNet for small images"} <= set(found[2]) < set(found[0])
+    assert found[3] == []
 
 
 def test_a_replaced_network_can_be_brought_back() -> None:
     test = opened("design")
     before = test.session_state.doc.graph
-    button(test, "LeNet-5").click().run()
+    use(test, "LeNet-5")
     assert test.session_state.doc.graph != before
     button(test, "Bring back the last network").click().run()
     assert test.session_state.doc.graph == before
@@ -82,7 +108,7 @@ def test_a_replaced_network_can_be_brought_back() -> None:
 
 def test_a_reload_finds_the_drawing_again(workspace: Path) -> None:
     test = opened("design")
-    button(test, "LeNet-5").click().run()
+    use(test, "LeNet-5")
     address = test.query_params["net"]
     again = opened("design", lambda t: t.query_params.update(net=address))
     assert again.session_state.doc.graph == templates.load("lenet5")
