@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,22 +11,43 @@ from torch import Tensor
 
 
 class Batches:
-    """An endless stream of batches from ``x`` (n, …) and ``y`` (n, …); each epoch is a fresh permutation.
+    """An endless stream of batches from ``inputs`` and ``targets``, tensors (n, …) of the same examples; each epoch is
+    a fresh permutation.
 
     The last batch of an epoch is smaller when the sizes do not divide, so that every example is seen once per
     epoch; a lone last example joins the batch before it, since batch norm cannot normalise one example.
     The batch size may change at any batch: the order of the examples does not.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, seed: int) -> None:
-        self.x, self.y, self.seed = x, y, seed
+    def __init__(self, inputs: Sequence[Tensor], targets: Sequence[Tensor], seed: int) -> None:
+        self.inputs, self.targets, self.seed = inputs, targets, seed
+        different = list(
+            {id(t): t for t in (*inputs, *targets)}.values()
+        )  # what is a target and an input is taken once
+        self._different = different
+        self._places = [[i for t in some for i, d in enumerate(different) if d is t] for some in (inputs, targets)]
         self.epoch, self.position = 0, 0
         self._order = self._permutation()
         self.given = torch.zeros(0, dtype=torch.int64), np.zeros(1, np.int64)  # what ``rows`` gave last
 
-    def next(self, size: int) -> tuple[Tensor, Tensor]:
-        rows, _ = self.rows(size, 1)
-        return self.x.index_select(0, rows), self.y.index_select(0, rows)
+    @property
+    def x(self) -> Tensor:
+        """What the first Input takes."""
+        return self.inputs[0]
+
+    @property
+    def y(self) -> Tensor:
+        """What the first Output that has a target is compared with."""
+        return self.targets[0]
+
+    def next(self, size: int) -> tuple[list[Tensor], list[Tensor]]:
+        return self.at(self.rows(size, 1)[0])
+
+    def at(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and targets of the examples ``rows``."""
+        taken = [t.index_select(0, rows) for t in self._different]
+        inputs, targets = self._places
+        return [taken[i] for i in inputs], [taken[i] for i in targets]
 
     def rows(self, size: int, count: int) -> tuple[Tensor, NDArray[np.int64]]:
         """Which examples make the next ``count`` batches: their numbers, end to end, and bounds (count + 1,):

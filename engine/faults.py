@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +37,9 @@ class Inquest:
     def __init__(self, network: Network, model: nn.Module, flat: FlatParameters) -> None:
         self.network, self.model, self.flat = network, model, flat
 
-    def not_finite(self, step: int, loss: float, x: Tensor) -> RunFault:
+    def not_finite(self, step: int, loss: float, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step whose loss or gradient is NaN or infinite."""
-        node, found = self._first_bad_output(x), "its output"
+        node, found = self._first_bad_output(inputs), "its output"
         if node is None and math.isfinite(loss):
             node, found = self.flat.layer_with_bad_gradient(), "its gradient"
         elif node is None:
@@ -48,9 +48,9 @@ class Inquest:
         what = "loss" if not math.isfinite(loss) else "gradient"
         return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {CURE}", node)
 
-    def out_of_memory(self, step: int, x: Tensor | None) -> RunFault:
+    def out_of_memory(self, step: int, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step that found no memory. The layer is unknown when the forward pass alone fits."""
-        node = None if x is None else self._where_it_stops(x)
+        node = self._where_it_stops(inputs) if inputs else None
         where = f" while {self._words(node)} was computed" if node else ""
         what = f"The memory ran out at step {step}{where}."
         return RunFault(f"{what} Use a smaller batch size or a smaller network.", node, "memory")
@@ -61,27 +61,27 @@ class Inquest:
         where = f" It shows first in {self._words(node)}." if node else ""
         return RunFault(f"Training stopped at step {step}: the weights became infinite.{where} {CURE}", node)
 
-    def _first_bad_output(self, x: Tensor) -> str | None:
+    def _first_bad_output(self, inputs: Sequence[Tensor]) -> str | None:
         bad: list[str] = []
 
         def tap(node: str, output: Tensor) -> None:
             if not bad and not bool(output.isfinite().all()):
                 bad.append(node)
 
-        self._forward(x, tap)
+        self._forward(inputs, tap)
         return bad[0] if bad else None
 
-    def _where_it_stops(self, x: Tensor) -> str | None:
+    def _where_it_stops(self, inputs: Sequence[Tensor]) -> str | None:
         seen: set[str] = set()
         try:
-            self._forward(x, lambda node, _output: seen.add(node))
+            self._forward(inputs, lambda node, _output: seen.add(node))
         except (RuntimeError, MemoryError):
             return next((node for node in self.network.order if node not in seen), None)
         return None
 
-    def _forward(self, x: Tensor, tap: Callable[[str, Tensor], None]) -> None:
+    def _forward(self, inputs: Sequence[Tensor], tap: Callable[[str, Tensor], None]) -> None:
         with torch.no_grad():
-            self.model(x, tap=tap)
+            self.model(*inputs, tap=tap)
 
     def _words(self, node: str) -> str:
         return f"'{self.network.graph.by_id[node].label or node}'"

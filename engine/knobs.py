@@ -8,6 +8,7 @@ from builder.graph import Graph
 from builder.spec import Param
 
 DROPOUT = "dropout:"  # knob "dropout:<node id>" sets one layer of kind "dropout"; "dropout" sets them all
+WEIGHT = "weight:"  # knob "weight:<node id>": how much the loss of one Output counts, where there are several
 
 KNOBS: tuple[Param, ...] = (
     Param(
@@ -161,20 +162,31 @@ DROPOUT_PARAM = Param(
     symbol="p",
     help="Share of the values that a Dropout layer sets to zero while training.",
 )
+OUTPUT = BY_TYPE["Output"]
+WEIGHT_PARAM = next(p for p in OUTPUT.params if p.name == "weight")
 
 OF_OPTIMIZER = {"adamw": {"weight_decay": 0.01}}  # where a knob starts elsewhere with an optimizer (PyTorch's default)
 
 
 def knob(name: str) -> Param | None:
     """The Param that ranges ``name``; None if there is no such knob."""
+    if name.startswith(WEIGHT):
+        return WEIGHT_PARAM
     return DROPOUT_PARAM if name == "dropout" or name.startswith(DROPOUT) else BY_NAME.get(name)
 
 
 def initial(graph: Graph, optimizer: str = "") -> dict[str, float]:
-    """Every knob at its default (with ``optimizer``, where it has its own), and one for each dropout as drawn."""
+    """Every knob at its default (with ``optimizer``, where it has its own); one for each dropout, and where there are
+    several Outputs for the weight of each, as drawn."""
     specs = ((n, BY_TYPE[n.type]) for n in graph.nodes if n.type in BY_TYPE)
     drawn = {DROPOUT + n.id: float(spec.complete(n.params)["p"]) for n, spec in specs if spec.kind == "dropout"}
-    return {k.name: k.default for k in KNOBS} | OF_OPTIMIZER.get(optimizer, {}) | drawn
+    return {k.name: k.default for k in KNOBS} | OF_OPTIMIZER.get(optimizer, {}) | drawn | _weights(graph)
+
+
+def _weights(graph: Graph) -> dict[str, float]:
+    outputs = [n for n in graph.nodes if n.type == OUTPUT.type]
+    several = len(outputs) > 1
+    return {WEIGHT + n.id: float(OUTPUT.complete(n.params)["weight"]) for n in outputs if several}
 
 
 def change(values: dict[str, float], name: str, value: object) -> tuple[dict[str, float], Diagnostic | None]:

@@ -12,21 +12,23 @@ from torch import Tensor
 from builder.compile import compile_graph
 from builder.diagnostic import Diagnostic
 from builder.graph import Graph
+from builder.infer import infer
 from engine import device as devices
 from engine import losses, regularizers
-from engine.batches import Batches, resident
 from engine.boundary import Boundary
 from engine.checkpoint import Checkpoint
 from engine.config import TrainConfig
 from engine.data.spec import Dataset
-from engine.evaluate import Evaluator, Score
+from engine.evaluate import Evaluator, Score, subset
 from engine.events import Event
 from engine.faults import Inquest, is_out_of_memory
 from engine.flat import FlatParameters
+from engine.goals import ends
 from engine.lanes.choice import choose
 from engine.lanes.lane import Wanted
 from engine.lanes.stride import Stride
 from engine.network import Network
+from engine.objective import Objective
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
 from engine.pace import Governor, Pace
@@ -58,25 +60,26 @@ class Training:
     ) -> None:
         self.graph, self.config, self.data = graph, config, data
         self.device = devices.choose(config.device)
-        self.loss = losses.choose(config.loss, data.task)
+        self.objective = Objective(ends(infer(graph), data, config.loss))
         self.network = Network(graph)
         self.model = compile_graph(graph, config.seed).to(self.device).train()
         self.flat = FlatParameters(self.model, self.network.nodes)
         self.optimizer = OPTIMIZERS[config.optimizer](self.flat.weights)
         self.schedule = SCHEDULES[config.schedule]
         self.tuning = Tuning(self.network, config, self.model)
-        x, y = resident(data.x_train, self.device), resident(data.y_train, self.device)
-        self.batches = Batches(x, losses.prepare(y, self.loss, data.outputs), config.seed)
+        self.batches = self.objective.batches(self.device, config.seed)
         self.stopping = EarlyStopping(self.model, config)
         self.inquest = Inquest(self.network, self.model, self.flat)
-        self.evaluator = Evaluator(self.model, self.loss, data, config.seed, self.device)
+        scored = subset(data.n_train, data.n_val, config.seed)
+        self.evaluator = Evaluator(self.model, self.objective, lambda: self.tuning.values, scored, self.device)
         observer = Observer(self.flat, self.network.measured) if watch else None
-        boundary = Boundary(self.model, self.loss, data, self.device) if watch and Boundary.fits(data) else None
+        plane = watch and Boundary.fits(data) and self.objective.plain
+        boundary = Boundary(self.model, self.loss, data, self.device) if plane else None
         self.report = Reporter(self.evaluator, pace or Governor(), observer, boundary)
         self.step, self.seconds, self.over = 0, 0.0, False  # steps done, time in them, whether it has ended
         self.resumed_from: int | None = None
         self.val_loss: float | None = None  # as last seen
-        self._inputs: Tensor | None = None
+        self._inputs: list[Tensor] = []
         self.stride = Stride()
         self.lane = choose(self, lane)
         torch.manual_seed(config.seed)
@@ -126,21 +129,26 @@ class Training:
         """The learning rate, as scheduled, of the step after ``step`` steps."""
         return self.tuning.values["lr"] * self.schedule(step, self.config.steps)
 
+    @property
+    def loss(self) -> losses.Loss:
+        """Of the Output that speaks for all."""
+        return self.objective.first.loss
+
     def backward(self, tap: Tap | None = None) -> float:
         """The loss of the next batch; its gradient, that of the penalties in it, is then in ``flat.gradient``.
 
         Raises RunFault where it is not finite. A preview (see probe.py) ends here, and so sees what step 1 will.
         """
         knobs, gradient = self.tuning.values, self.flat.gradient
-        x, y = self.batches.next(int(knobs["batch_size"]))
-        self._inputs = x = regularizers.noisy(x, knobs)
-        output = losses.align(self.model(x, tap=tap), self.data.outputs)
-        loss = self.loss.compute(output, y, knobs["label_smoothing"])
+        inputs, targets = self.batches.next(int(knobs["batch_size"]))
+        self._inputs = inputs = [regularizers.noisy(x, knobs) for x in inputs]
+        outputs = self.model(*inputs, tap=tap)
+        loss = self.objective.loss(outputs, targets, knobs, knobs["label_smoothing"])
         gradient.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
         regularizers.penalize(self.flat, knobs)
         value = loss.item()
-        self.check(value, x)
+        self.check(value, *inputs)
         return value
 
     def _look(self, looks: frozenset[str], lr: float, began: float) -> tuple[Event, ...]:
@@ -170,14 +178,14 @@ class Training:
             why += f" The weights of step {self.stopping.step} were the best and are back in place."
         return Event("state", self.step, {"state": "finished", "reason": why, "node": None, "queue": None})
 
-    def check(self, loss: float, x: Tensor) -> None:
+    def check(self, loss: float, *inputs: Tensor) -> None:
         """Stops before the optimizer could take in a loss or gradient that is NaN or infinite.
 
         A sum is finite only if all its terms are, and one number is cheap to fetch.
         """
         if not math.isfinite(loss) or not math.isfinite(float(self.flat.gradient.sum())):
             self.over = True
-            raise self.inquest.not_finite(self.step + 1, loss, x)
+            raise self.inquest.not_finite(self.step + 1, loss, inputs)
 
     def idle(self, seconds: float) -> None:
         """Takes note that whoever iterates waited for so long on purpose, to be watched."""
@@ -186,7 +194,7 @@ class Training:
 
     def started(self) -> Event:
         """What the page must know of a run before its first number."""
-        data = self.data
+        data, first = self.data, self.objective.first.field
         body = {
             "device": self.device.type,
             "device_name": devices.name(self.device),
@@ -195,12 +203,13 @@ class Training:
             "layers": self.network.layers(self.flat.layers, self.flat.sizes),
             "activations": [{"id": m.id, "type": m.type, "kind": m.kind} for m in self.network.measured],
             "knobs": dict(self.tuning.values),
-            "task": data.task,
-            "metric": "accuracy" if data.task == "classification" else "r2",
-            "classes": list(data.classes),
+            "task": first.task if first else "regression",
+            "metric": first.score if first else None,
+            "classes": list(first.words) if first and first.task == "classification" else [],
             "n_train": data.n_train,
             "n_val": data.n_val,
-            "baseline": data.baseline,
+            "baseline": data.baseline if first is data.targets[0] else None,
+            **self.objective.told(self.graph),
             "resumed_from": self.resumed_from,
         }
         return Event("started", self.step, body)

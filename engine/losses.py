@@ -1,4 +1,4 @@
-"""Losses: what training makes small. Each is the mean over the examples of a batch."""
+"""Losses: what training makes small. Each is the mean over the examples of a batch, or over all its positions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from builder.diagnostic import Diagnostic, Refused
 
 Compute = Callable[[Tensor, Tensor, float], Tensor]
+NONE = -100  # the class number that F.cross_entropy leaves out where it is told of no other
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Loss:
     tasks: tuple[str, ...] = ("classification", "regression")
 
 
-def cross_entropy(output: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """−Σ_k q_k·log softmax(output)_k with q = (1−ε)·onehot + ε/K (Szegedy et al. 2016)."""
-    return F.cross_entropy(output, target, label_smoothing=smoothing)
+def cross_entropy(output: Tensor, target: Tensor, smoothing: float, ignore: int = NONE) -> Tensor:
+    """−Σ_k q_k·log softmax(output)_k with q = (1−ε)·onehot + ε/K (Szegedy et al. 2016); K is axis 1."""
+    return F.cross_entropy(output, target, ignore_index=ignore, label_smoothing=smoothing)
 
 
 def bce(output: Tensor, target: Tensor, smoothing: float) -> Tensor:
@@ -53,6 +54,14 @@ def mae(output: Tensor, target: Tensor, smoothing: float) -> Tensor:
 def huber(output: Tensor, target: Tensor, smoothing: float) -> Tensor:
     """Half the square up to an error of 1, straight beyond (Huber 1964): outliers pull less."""
     return F.huber_loss(output, smooth(target, smoothing))
+
+
+def kl(output: Tensor) -> Tensor:
+    """½·Σ_j (exp(v_j) + m_j² − 1 − v_j), mean over the batch: Kullback-Leibler divergence of a diagonal Gaussian from
+    the standard normal one (Kingma & Welling 2014). The last axis of ``output`` holds the k means m, then the k
+    log-variances v."""
+    mean, log_variance = output.chunk(2, -1)
+    return (log_variance.exp() + mean.square() - 1 - log_variance).sum() / (2 * len(output))
 
 
 def smooth(target: Tensor, smoothing: float) -> Tensor:
@@ -89,6 +98,9 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+KL = Loss("kl", lambda output, _target, _smoothing: kl(output), softmax)  # needs no target
+
+
 def choose(name: str, task: str) -> Loss:
     """The loss for the setting ``name``. Raises Refused if it does not fit ``task``."""
     loss = LOSSES[{"classification": "cross_entropy", "regression": "mse"}[task] if name == "auto" else name]
@@ -117,3 +129,12 @@ def align(output: Tensor, outputs: int) -> Tensor:
     gets = " × ".join(map(str, output.shape[1:])) or "1"
     what = f"The data needs {outputs} numbers per example from the network, and gets {gets}."
     raise Refused(Diagnostic("loss/outputs", what, f"Let the last layer give {outputs} numbers."))
+
+
+def shaped(output: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``output`` (batch, …), which must have ``shape`` behind the batch."""
+    if tuple(output.shape[1:]) == shape:
+        return output
+    needs, gets = (" × ".join(map(str, each)) for each in (shape, output.shape[1:]))
+    what = f"The data needs {needs} numbers per example from the network, and gets {gets}."
+    raise Refused(Diagnostic("loss/outputs", what, f"Let the last layer give {needs} numbers."))

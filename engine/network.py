@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from builder.catalog import BY_TYPE
-from builder.diagnostic import Diagnostic, Refused
+from builder.flatten import flatten
 from builder.graph import Graph
 from builder.plan import plan
 from builder.spec import TensorSpec
@@ -17,14 +17,10 @@ QUIET = ("Data", "Shape", "Regularisation")  # groups of layers that pass values
 
 
 class Network:
-    """A graph that compiles, with one Input and one Output. Raises Refused otherwise. Dead ends do not count."""
+    """A graph that compiles. Raises Refused otherwise. Dead ends do not count."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self._plan = graph, plan(graph)
-        for what, found in (("Input", self._plan.inputs), ("Output", self._plan.outputs)):
-            if len(found) != 1:
-                needs = f"Training needs one {what}, and this network has {len(found)}."
-                raise Refused(Diagnostic("train/one-" + what.lower(), needs, f"Keep one {what} and remove the others."))
+        self.graph, self._plan = flatten(graph), plan(graph)
 
     @cached_property
     def order(self) -> list[str]:
@@ -72,5 +68,8 @@ def _unit_axis(output: TensorSpec) -> int:
 
 
 def owner(parameter: str, nodes: Mapping[str, str]) -> str:
-    """The node whose ``parameter`` it is: ``<attribute>.<torch name>``."""
-    return nodes[parameter.split(".", 1)[0]]
+    """The node whose ``parameter`` it is: ``<attribute>.<torch name>``, where both may be paths."""
+    path = parameter
+    while path and path not in nodes:
+        path = path.rpartition(".")[0]
+    return nodes[path]

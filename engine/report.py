@@ -92,7 +92,17 @@ class Reporter:
             "lr": lr,
             "steps_per_s": finite(rate),
             "seconds": round(seconds, 4),
+            **_each(train, val),
         }
+
+
+def _each(train: Score | None, val: Score | None) -> dict[str, Any]:
+    """Losses and metrics of every Output, by id, where there are several."""
+    if train is None or val is None or len(val.each) < 2:
+        return {}
+    names = ("train_loss", "train_metric", "val_loss", "val_metric")
+    each = {id: dict(zip(names, (*train.each[id], *val.each[id]), strict=True)) for id in val.each}
+    return {"outputs": each}
 
 
 def gap(train: Score | None, val: Score | None) -> float | None:

@@ -19,6 +19,7 @@ NO_COMPILER = (
     "This network could train many times faster. That takes a C compiler (cc) on the machine that trains, and there "
     "is none: install one, then start a new run."
 )
+ENDS = "The fast kernel takes one Input and one Output, for one class or for numbers. PyTorch takes every network."
 FAILED = "The fast kernel could not be compiled on this machine, so PyTorch computes each step."
 
 
@@ -26,11 +27,13 @@ def choose(training: Training, wanted: Wanted) -> Lane:
     """ "eager" and "native" are for tests and benchmarks: "native" waits for the compiler and raises Unfit."""
     if wanted == "eager":
         return Eager(training, ASKED)
-    if wanted == "native":
-        return Native(training, build.made())
     try:
-        return _fastest(training)
+        if not training.objective.plain:
+            raise Unfit(ENDS)
+        return Native(training, build.made()) if wanted == "native" else _fastest(training)
     except Unfit as unfit:
+        if wanted == "native":
+            raise
         return Eager(training, str(unfit))
 
 

@@ -358,10 +358,10 @@ class TestBatches:
     @given(st.integers(1, 40), st.lists(st.tuples(st.integers(1, 45), st.integers(1, 9)), min_size=1, max_size=6))
     def test_many_at_a_time_are_the_same_batches(self, n: int, takes: list[tuple[int, int]]):
         x = torch.arange(n)
-        one, many = Batches(x, x, 4), Batches(x, x, 4)
+        one, many = Batches([x], [x], 4), Batches([x], [x], 4)
         for size, count in takes:
             rows, bounds = many.rows(size, count)
             assert len(bounds) == count + 1
             for start, stop in pairwise(bounds):
-                assert torch.equal(rows[start:stop], one.next(size)[0])
+                assert torch.equal(rows[start:stop], one.next(size)[0][0])
         assert one.state() == many.state()

@@ -62,10 +62,11 @@ def test_the_loop_is_the_textbook_loop():
 
 def advance_batches(training: Training) -> tuple[torch.Tensor, torch.Tensor]:
     """Trains one batch and gives it."""
-    twin = Batches(training.batches.x, training.batches.y, training.batches.seed)
+    twin = Batches(training.batches.inputs, training.batches.targets, training.batches.seed)
     twin.restore(training.batches.state())
     advance(training, 1)
-    return twin.next(32)
+    (inputs,), (targets,) = twin.next(32)
+    return inputs, targets
 
 
 def test_the_loss_falls_as_with_a_data_loader():
@@ -229,17 +230,17 @@ class TestBatches:
     @pytest.mark.parametrize(("n", "size", "sizes"), [(10, 5, [5, 5]), (10, 4, [4, 4, 2]), (9, 4, [4, 5]),
                                                       (3, 1, [1, 1, 1]), (5, 100, [5])])  # fmt: skip
     def test_every_example_comes_once_per_epoch(self, n: int, size: int, sizes: list[int]):
-        batches = Batches(torch.arange(n), torch.arange(n), 0)
+        batches = Batches([torch.arange(n)], [torch.arange(n)], 0)
         for _ in range(3):
-            drawn = [batches.next(size) for _ in sizes]
+            drawn = [(x, y) for (x,), (y,) in (batches.next(size) for _ in sizes)]
             assert [len(x) for x, _ in drawn] == sizes
             assert sorted(torch.cat([x for x, _ in drawn]).tolist()) == list(range(n))
             assert all(torch.equal(x, y) for x, y in drawn)
 
     def test_the_order_follows_from_seed_and_epoch_and_not_from_the_batch_size(self):
         def order(seed: int, size: int) -> list[int]:
-            batches = Batches(torch.arange(60), torch.arange(60), seed)
-            return torch.cat([batches.next(size)[0] for _ in range(120 // size)]).tolist()
+            batches = Batches([torch.arange(60)], [torch.arange(60)], seed)
+            return torch.cat([batches.next(size)[0][0] for _ in range(120 // size)]).tolist()
 
         assert order(1, 10) == order(1, 20)
         assert order(1, 10) != order(2, 10)
@@ -372,7 +373,7 @@ class TestFaults:
             advance(training, 1)
 
 
-def test_a_network_with_two_outputs_is_refused_in_plain_words():
+def test_an_output_that_the_data_has_nothing_for_is_refused_in_plain_words():
     graph: Graph = MLP.add(Node("output_2", "Output"), [Edge("linear_3", "output_2")])
-    with pytest.raises(Refused, match="Training needs one Output, and this network has 2"):
+    with pytest.raises(Refused, match="The data has nothing for output_2"):
         make(graph)
