@@ -57,7 +57,7 @@ class Guard:
             found = [(value, node) for value, node in self._values(point, events)]
             met = [f for f in found if point.meets(f[0])]
             if met and point not in self._crossed:
-                hits.append(self._hit(point, *met[0]))
+                hits.append(self._hit(point, *(min if point.sign == "<" else max)(met)))
             if found:
                 (self._crossed.add if met else self._crossed.discard)(point)
         self._gradient = self._before = None

@@ -179,7 +179,7 @@ class Worker:
             case "pause":
                 self._pause()
             case "step":
-                self.state = "paused"
+                self.state, self.reason = "paused", ""
             case "resume":
                 self.state, self.reason = "running", ""
                 self._say()
