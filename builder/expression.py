@@ -14,6 +14,22 @@ SIGNS = {"torch.add": "+", "torch.sub": "-", "torch.mul": "*", "torch.matmul": "
 
 
 @dataclass(frozen=True)
+class Name:
+    """A variable in an expression."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """``of``, made anew ``count`` times; ``starred`` as so many arguments of their own, else as a list."""
+
+    of: Call
+    count: int | Name
+    starred: bool
+
+
+@dataclass(frozen=True)
 class Printer:
     """Prints expressions with ``names`` for the inputs and ``module`` for the layer itself."""
 
@@ -30,6 +46,13 @@ class Printer:
                 return f"{self.flat(of)}[{_key(key)}]"
             case Call(target):
                 return f"{self._target(target)}({', '.join(self.flat(a) for a in e.args) + self._options(e)})"
+            case Name(text):
+                return text
+            case Repeated(of):
+                start, end = ("*(", ")") if e.starred else ("[", "]")
+                return f"{start}{self.flat(of)} {self._loop(e)}{end}"
+            case list():
+                return f"[{', '.join(map(self.flat, e))}]"
         return literal(e)
 
     def statement(self, e: Expression) -> str:
@@ -53,7 +76,15 @@ class Printer:
                 given = [("", a) for a in e.args] + [(f"{k}=", v) for k, v in e.kwargs]
                 body = [line for k, a in given for line in self._argument(k, a, room - 5)]
                 return [f"{self._target(target)}(", *body, ")"] if body else [flat]
+            case Repeated(of):
+                start, end = ("*(", ")") if e.starred else ("[", "]")
+                return [start, *(f"    {line}" for line in (*self.lines(of, room - 4), self._loop(e))), end]
+            case list():
+                return ["[", *(line for item in e for line in self._argument("", item, room - 5)), "]"]
         return [flat]
+
+    def _loop(self, e: Repeated) -> str:
+        return f"for _ in range({self.flat(e.count)})"
 
     def _argument(self, keyword: str, value: Any, room: int) -> list[str]:
         first, *rest = self.lines(value, room - len(keyword))

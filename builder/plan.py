@@ -10,8 +10,8 @@ import networkx as nx
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Refused
 from builder.flatten import flatten
-from builder.graph import Graph
-from builder.infer import Inference, infer
+from builder.graph import Edge, Graph
+from builder.infer import NodeInfo, infer
 from builder.names import attributes
 from builder.sharing import owner
 from builder.spec import Call, Expression, TensorSpec
@@ -59,18 +59,19 @@ def plan(graph: Graph) -> Plan:
     order = [id for id in inference.order if id in live and id not in inference.inputs]
     inner = [id for id in order if id not in inference.outputs]
     names = attributes(dict.fromkeys(owner(graph, id) for id in inner))
-    free = _Registers(graph, inputs, order)
+    free = Registers(graph, inputs, order)
     first = {owner(graph, id): id for id in reversed(inner)}  # of the nodes with one set of weights
     steps = []
     for id in inner:
         root = owner(graph, id)
-        steps.append(_step(graph, inference, id, names[root], free, shared=first[root] != id))
+        steps.append(step(graph, id, inference.nodes[id], names[root], free, shared=first[root] != id))
     ends = tuple((id, free.of[graph.inputs(id)[0].source]) for id in outputs)
     return Plan(tuple((id, inference.inputs[id]) for id in inputs), tuple(steps), ends, free.count)
 
 
-def _step(graph: Graph, inference: Inference, id: str, name: str, registers: _Registers, shared: bool) -> Step:
-    node, info = graph.by_id[id], inference.nodes[id]
+def step(graph: Graph, id: str, info: NodeInfo, name: str, registers: Registers, shared: bool) -> Step:
+    """The step of layer ``id`` of ``graph``; call it in the order in which the layers run."""
+    node = graph.by_id[id]
     spec = BY_TYPE[node.type]
     params = spec.complete(node.params)
     start = spec.complete(graph.by_id[owner(graph, id)].params).get("init", "pytorch")
@@ -84,17 +85,17 @@ def _step(graph: Graph, inference: Inference, id: str, name: str, registers: _Re
         forward=spec.forward(params, info.inputs),
         sources=sources,
         target=registers.place(id),
-        output=inference.outputs.get(id) or _known(info.output),
+        output=known(info.output),
         shared=shared,
     )
 
 
-def _known(output: TensorSpec | None) -> TensorSpec:
+def known(output: TensorSpec | None) -> TensorSpec:
     assert output is not None, "a graph without errors has a shape everywhere"
     return output
 
 
-class _Registers:
+class Registers:
     """Gives each tensor a register, and takes it back after the last reader: nothing is kept longer than needed."""
 
     def __init__(self, graph: Graph, inputs: list[str], order: list[str]) -> None:
@@ -104,15 +105,24 @@ class _Registers:
         self.count = len(inputs)
         self.spare = [self.of[id] for id in inputs if not self.readers[id]]
 
-    def place(self, id: str) -> int:
-        """The lowest free register for the output of ``id``; its inputs are free if it is the last to read them."""
-        for edge in self.graph.inputs(id):
-            self.readers[edge.source] -= 1
-            if not self.readers[edge.source]:
-                self.spare.append(self.of[edge.source])
+    def place(self, id: str, kept: int = 0) -> int:
+        """The lowest free register for the output of ``id``; its inputs are free if it is the last to read them.
+
+        The last ``kept`` of them stay until after: a loop reads them again when it has written its output.
+        """
+        edges = self.graph.inputs(id)
+        now = len(edges) - kept
+        self._release(edges[:now])
         if not self.spare:
             self.spare.append(self.count)
             self.count += 1
         self.of[id] = min(self.spare)
         self.spare.remove(self.of[id])
+        self._release(edges[now:])
         return self.of[id]
+
+    def _release(self, edges: tuple[Edge, ...]) -> None:
+        for edge in edges:
+            self.readers[edge.source] -= 1
+            if not self.readers[edge.source]:
+                self.spare.append(self.of[edge.source])

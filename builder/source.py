@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from builder.catalog.initialisation import SCHEMES
+from builder.classes import MISSING, Argument, Assigned, Class, Classes
 from builder.definitions import OWN, definitions
-from builder.expression import Printer
+from builder.expression import Printer, literal
 from builder.graph import Graph
+from builder.infer import infer
 from builder.names import ascii_text, class_name, comment
-from builder.plan import Plan, Step, plan
-from builder.spec import Call, Expression, In, Item, Shape, TensorSpec, call
+from builder.outline import outline
+from builder.plan import Plan, plan
+from builder.spec import Call, Expression, In, Item, Shape, call
 
 WIDTH = 88  # what formatters keep to when nobody tells them otherwise
 REGISTERS = ("x", "y", "z", "u", "v", "w")
@@ -21,11 +24,13 @@ WEIGHTS = "weights.safetensors"
 def source(graph: Graph, name: str = "Net") -> str:
     """A module of Python that defines the network of ``graph`` as a class and runs it once on zeros.
 
-    Its state_dict has the keys of compile_graph's. Raises Refused if the graph has errors.
+    Blocks are classes of their own. Its state_dict has the keys of compile_graph's. Raises Refused if the graph has
+    errors.
     """
     steps = plan(graph)
     net = class_name(name)
-    parts = [_head(steps, ascii_text(name)), *_definitions(steps), _class(steps, net), _main(steps, net)]
+    classes = Classes(outline(infer(graph)), net).made
+    parts = [_head(steps, ascii_text(name)), *_definitions(steps), *map(_class, classes), _main(steps, net)]
     return "\n\n\n".join(text for part in parts if (text := "\n".join(part))) + "\n"
 
 
@@ -61,67 +66,77 @@ def _targets(e: Any) -> Iterator[str]:
                 yield from _targets(argument)
 
 
-def _class(p: Plan, net: str) -> Iterator[str]:
-    yield f"class {net}(nn.Module):"
-    if any(s.module for s in p.steps):
-        yield "    def __init__(self) -> None:"
+def _class(c: Class) -> Iterator[str]:
+    yield f"class {c.name}(nn.Module):"
+    if any(line.module for line in c.lines):
+        yield from _signature("__init__", [_argument(a) for a in c.arguments], "None")
         yield "        super().__init__()"
-        yield from _constructors(p)
+        yield from _constructors(c)
         yield ""
-    yield from _forward(p)
+    yield from _forward(c)
 
 
-def _constructors(p: Plan) -> Iterator[str]:
-    for s in p.steps:
-        if s.module:
-            if label := comment(s.label):
+def _argument(a: Argument) -> str:
+    return f"{a.name}: {a.type}" + ("" if a.default is MISSING else f" = {literal(a.default)}")
+
+
+def _signature(name: str, arguments: list[str], result: str) -> list[str]:
+    line = f"    def {name}({', '.join(('self', *arguments))}) -> {result}:"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"    def {name}(", *(f"        {a}," for a in ("self", *arguments)), f"    ) -> {result}:"]
+
+
+def _constructors(c: Class) -> Iterator[str]:
+    for line in c.lines:
+        if line.module:
+            if label := comment(line.label):
                 yield f"        # {label}"
-            yield from _assignment(f"self.{s.name}", s.module, Printer())
-    for s in p.steps:
-        if s.init != "pytorch":
-            scheme = SCHEMES[s.init]
+            yield from _assignment(f"self.{line.name}", line.module, Printer())
+    for line in c.lines:
+        if line.init != "pytorch":
+            scheme = SCHEMES[line.init]
             fill = call("initialize", In(0), In(1), **dict(scheme.kwargs))
-            yield from _indented(Printer((f"self.{s.name}", scheme.target)).lines(fill, WIDTH - 8))
+            yield from _indented(Printer((f"self.{line.name}", scheme.target)).lines(fill, WIDTH - 8))
 
 
-def _forward(p: Plan) -> Iterator[str]:
-    given = [_register(i) for i in range(len(p.inputs))]
-    result = "torch.Tensor" if len(p.outputs) == 1 else "tuple[torch.Tensor, ...]"
-    signature = f"    def forward(self, {', '.join(f'{x}: torch.Tensor' for x in given)}) -> {result}:"
-    if len(signature) <= WIDTH:
-        yield signature
-    else:
-        yield from ("    def forward(", "        self,", *(f"        {x}: torch.Tensor," for x in given))
-        yield f"    ) -> {result}:"
-    for x, (_, spec) in zip(given, p.inputs, strict=True):
-        yield f"        # {x}: {_shape(spec)}"
-    for s in p.steps:
-        yield from _step(s)
-    returned = [_register(i) for _, i in p.outputs]
-    yield from _returned(returned)
+def _forward(c: Class) -> Iterator[str]:
+    given = [_register(i) for i in range(len(c.inputs))]
+    result = "torch.Tensor" if len(c.outputs) == 1 else "tuple[torch.Tensor, ...]"
+    yield from _signature("forward", [f"{x}: torch.Tensor" for x in given], result)
+    for x, shape in zip(given, c.inputs, strict=True):
+        if shape:
+            yield f"        # {x}: {shape}"
+    for line in c.lines:
+        yield from _step(line)
+    yield from _returned([_register(i) for i in c.outputs])
 
 
-def _step(s: Step) -> list[str]:
-    if not s.module and (label := comment(s.label)):
-        return [f"        # {label}", *_step_line(s)]
-    return _step_line(s)
+def _step(line: Assigned) -> list[str]:
+    if not line.module and (label := comment(line.label)):
+        return [f"        # {label}", *_step_line(line)]
+    return _step_line(line)
 
 
-def _step_line(s: Step) -> list[str]:
-    printer = Printer([_register(i) for i in s.sources], f"self.{s.name}")
-    return _assignment(_register(s.target), s.forward, printer, _shape(s.output))
+def _step_line(line: Assigned) -> list[str]:
+    sources, target = [_register(i) for i in line.sources], _register(line.target)
+    if not line.looped:
+        return _assignment(target, line.forward, Printer(sources, f"self.{line.name}"), line.note)
+    before = [f"        {target} = {sources[0]}"] if target != sources[0] else []
+    once = _assignment(target, line.forward, Printer([target, *sources[1:]], "block"), line.note, 12)
+    return [*before, f"        for block in self.{line.name}:", *once]
 
 
-def _assignment(left: str, e: Expression, printer: Printer, note: str = "") -> list[str]:
+def _assignment(left: str, e: Expression, printer: Printer, note: str = "", indent: int = 8) -> list[str]:
     """``left = e  # note``, the note above and the arguments below each other where the line is too long."""
-    line = f"        {left} = {printer.statement(e)}"
+    line = f"{' ' * indent}{left} = {printer.statement(e)}"
     if note and len(line) + len(note) + 4 <= WIDTH:
         return [f"{line}  # {note}"]
-    above = [f"        # {note}"] if note else []
+    above = [f"{' ' * indent}# {note}"] if note else []
     if len(line) <= WIDTH:
         return [*above, line]
-    first, *rest = printer.lines(e, WIDTH - len(left) - 11)
-    return above + _indented([f"{left} = {first}", *rest])
+    first, *rest = printer.lines(e, WIDTH - len(left) - indent - 3)
+    return above + [f"{' ' * indent}{text}" for text in (f"{left} = {first}", *rest)]
 
 
 def _returned(names: list[str]) -> list[str]:
@@ -137,11 +152,6 @@ def _indented(lines: list[str]) -> list[str]:
 
 def _register(i: int) -> str:
     return REGISTERS[i] if i < len(REGISTERS) else f"x{i}"
-
-
-def _shape(spec: TensorSpec) -> str:
-    """``(N, 16, 14, 14)``; N is the batch."""
-    return f"({', '.join(('N', *map(str, spec.shape)))})" if spec.shape else "(N,)"
 
 
 def _main(p: Plan, net: str) -> Iterator[str]:

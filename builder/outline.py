@@ -1,0 +1,122 @@
+"""A drawing as the lines of its exported source, level by level: what classes.py makes classes of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from builder.block import BLOCK, entries, exits, inside, is_block, prefixes
+from builder.catalog import BY_TYPE
+from builder.graph import Graph, Node
+from builder.infer import Inference
+from builder.names import attributes
+from builder.plan import Registers, known, step
+from builder.sharing import owner
+from builder.spec import FORWARD, Call, Expression, In, TensorSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A layer or a block: ``registers[target] = forward(registers[sources])``.
+
+    ``module`` makes the attribute ``name`` of a layer, ``times`` that of a block: what is in each of its repeats.
+    ``defaults`` are those of the parameters of the layer, which ``module`` leaves out.
+    """
+
+    name: str
+    type: str
+    label: str
+    forward: Expression
+    sources: tuple[int, ...]
+    target: int
+    output: TensorSpec
+    module: Call | None = None
+    init: str = "pytorch"
+    defaults: Mapping[str, Any] | None = None
+    times: tuple[Body, ...] = ()
+
+    @property
+    def looped(self) -> bool:
+        """Whether the repeats are written as a loop: each gets more than what the one before gave."""
+        return len(self.times) > 1 and len(self.sources) > 1
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The whole network, or one repeat of a block. ``inputs`` fill the first registers; ``outputs`` are registers."""
+
+    title: str
+    inputs: tuple[TensorSpec, ...]
+    lines: tuple[Line, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def height(self) -> int:
+        """How many blocks deep it is at its deepest."""
+        return max((1 + body.height for line in self.lines for body in line.times), default=0)
+
+
+def outline(found: Inference) -> Body:
+    """The network of ``found``, which has no errors."""
+    graph = found.graph
+    return _body(found, "", graph, "", [n.id for n in entries(graph)])
+
+
+def _body(found: Inference, title: str, graph: Graph, prefix: str, inputs: list[str]) -> Body:
+    outputs = [n.id for n in exits(graph)]
+    live = _live(graph, outputs)
+    order = [id for id in live.order() if id not in inputs]
+    layers = [id for id in order if id not in outputs]
+    names = attributes(dict.fromkeys(owner(live, id) for id in layers))
+    registers = Registers(live, inputs, order)
+    first = {owner(live, id): id for id in reversed(layers)}
+    lines = []
+    for id in layers:
+        if is_block(live.by_id[id]):
+            lines.append(_block(found, live, id, prefix, names[id], registers))
+        else:
+            root = owner(live, id)
+            s = step(live, id, found.nodes[prefix + id], names[root], registers, shared=first[root] != id)
+            defaults = {p.name: p.default for p in BY_TYPE[live.by_id[id].type].params}
+            type_ = live.by_id[id].type
+            lines.append(
+                Line(s.name, type_, s.label, s.forward, s.sources, s.target, s.output, s.module, s.init, defaults)
+            )
+    ends = tuple(registers.of[live.inputs(id)[0].source] for id in outputs)
+    return Body(title, tuple(known(found.nodes[prefix + id].output) for id in inputs), tuple(lines), ends)
+
+
+def _block(found: Inference, live: Graph, id: str, prefix: str, name: str, registers: Registers) -> Line:
+    node, edges = live.by_id[id], live.inputs(id)
+    ports = used_ports(inside(node))
+    title = node.label or node.id.rstrip("0123456789").rstrip("_") or BLOCK.type
+    times = tuple(_body(found, title, inside(node), start, ports) for start in prefixes(node, prefix))
+    sources = tuple(registers.of[e.source] for e in edges)
+    looped = len(times) > 1 and len(edges) > 1
+    target = registers.place(id, kept=len(edges) - 1 if looped else 0)
+    forward = FORWARD if len(edges) == 1 else Call("self", tuple(In(i) for i in range(len(edges))))
+    output = known(found.nodes[prefix + id].output)
+    return Line(name, node.type, node.label, forward, sources, target, output, times=times)
+
+
+def _live(graph: Graph, outputs: list[str]) -> Graph:
+    """What leads to an Output, and all Inputs; of the connections into blocks those to ports that are used there."""
+    unused = {(n.id, i) for n in graph.nodes if is_block(n) for i in _unused(n)}
+    kept = Graph(graph.nodes, tuple(e for e in graph.edges if (e.target, e.port) not in unused))
+    live = set(outputs).union(*(nx.ancestors(kept.nx, id) for id in outputs))
+    nodes = tuple(n for n in graph.nodes if n.id in live or n.type == "Input")
+    return Graph(nodes, tuple(e for e in kept.edges if e.source in live and e.target in live))
+
+
+def used_ports(inner: Graph) -> list[str]:
+    """The Inputs of a block from which a way leads to its Output."""
+    live = _live(inner, [n.id for n in exits(inner)])
+    return [n.id for n in entries(inner) if live.outputs(n.id)]
+
+
+def _unused(block: Node) -> list[int]:
+    used = used_ports(inside(block))
+    return [i for i, n in enumerate(entries(inside(block))) if n.id not in used]
