@@ -1,4 +1,4 @@
-"""``python -m engine train NET.json --data NAME``, ``… export RUN_OR_NET.json`` and ``… data``: the engine alone.
+"""``python -m engine train NET.json --data NAME``, ``… export``, ``… replay`` and ``… data``: the engine alone.
 
 Ends with 0 if the run finished (or met its time limit), 1 if it failed or must not start, 2 if something cannot be
 read, 130 if it was interrupted with Ctrl-C, which saves a checkpoint first.
@@ -21,7 +21,7 @@ from typing import Any
 from builder import document
 from builder.diagnostic import Diagnostic, Refused, suggest
 from builder.graph import Graph
-from engine import data, knobs
+from engine import again, data, knobs
 from engine.config import SETTINGS, TrainConfig
 from engine.control import Inbox
 from engine.events import Event
@@ -42,7 +42,7 @@ BAR = 24  # characters
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
-        code = {"train": train, "export": export, "data": list_data}[args.command](args)
+        code = {"train": train, "export": export, "replay": replay, "data": list_data}[args.command](args)
         sys.stdout.flush()
         return code
     except Refused as refused:
@@ -77,6 +77,10 @@ def export(args: argparse.Namespace) -> int:
     return 0
 
 
+def replay(args: argparse.Namespace) -> int:
+    return again.replay(args, find_run(args.what))
+
+
 def find_run(name: str) -> RunFolder | None:
     """The run in the folder ``name``, or with the id ``name`` in the workspace."""
     if (Path(name) / "run.json").is_file():
@@ -101,10 +105,10 @@ def train(args: argparse.Namespace) -> int:
     interrupted = on_interrupt(inbox)
     from engine.worker import work  # torch, which the checks above do without
 
-    state = work(run, inbox, listener=meter)
+    state = work(run, inbox, listener=lambda events: meter.hear(events, inbox))
     body = {"run": str(run.path), "steps": run.step, **meter.measured, "state": state}
     ended = run.log.last("state")
-    reason = ended.body["reason"] if ended else ""
+    reason = meter.hit or (ended.body["reason"] if ended else "")
     run.log.close()
     print(json.dumps(body | {"reason": reason}) if args.json else "\n".join(report(body, reason)))
     return 130 if interrupted() else int(state == "failed")
@@ -128,7 +132,8 @@ def configure(args: argparse.Namespace) -> TrainConfig:
         else:
             known = [*SETTING_NAMES, *knobs.BY_NAME, "dropout", *data_options(name)]
             raise Refused(Diagnostic("config/unknown", f"There is no setting {key!r}.", suggest(key, known), field=key))
-    return TrainConfig.from_json({**settings, "data": {"name": name, "options": options}, "knobs": turned})
+    body = {**settings, "breakpoints": args.breaks, "data": {"name": name, "options": options}, "knobs": turned}
+    return TrainConfig.from_json(body)
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -173,14 +178,21 @@ def read_network(net: str) -> Graph:
 
 
 class Meter:
-    """Hears every event: keeps the newest numbers and draws a progress bar where a terminal shows it."""
+    """Hears every event: keeps the newest numbers and draws a progress bar where a terminal shows it.
+
+    A breakpoint ends the run, for nobody is there to look at it and go on.
+    """
 
     def __init__(self, steps: int) -> None:
         self.steps, self.draws = steps, sys.stderr.isatty()
         self.measured: dict[str, float | None] = dict.fromkeys(MEASURES)
+        self.hit = ""  # why the run stopped, where a breakpoint did it
 
-    def __call__(self, events: Sequence[Event]) -> None:
+    def hear(self, events: Sequence[Event], inbox: Inbox) -> None:
         for event in events:
+            if event.kind == "hit" and event.body["when"]:
+                self.hit = event.body["says"]
+                inbox.put({"do": "stop"})
             if event.kind == "point":
                 self.measured |= {k: event.body[k] for k in MEASURES if event.body.get(k) is not None}
                 if self.draws:
@@ -231,6 +243,7 @@ def parser() -> argparse.ArgumentParser:
     add_settings(go)
     go.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one in the workspace)")
     go.add_argument("--json", action="store_true", help="print the final metrics as JSON")
+    again.add(commands)
     away = commands.add_parser("export", help="write a training as program, notebook, data and weights")
     away.add_argument("net", metavar="RUN_OR_NET.json", help="a run (its folder or id) or a network document")
     add_settings(away)
@@ -245,6 +258,14 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", metavar="COL", help="the column of the table to predict")
     command.add_argument("--steps", type=int, metavar="N", help="how many batches to train on")
     command.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same run")
+    command.add_argument(
+        "--break",
+        dest="breaks",
+        action="append",
+        default=[],
+        metavar='"gap>0.5"',
+        help="stop there: a quantity above or below a value, or step=500; may be repeated",
+    )
     command.add_argument("--device", metavar="auto|cpu|cuda|mps", help="where to compute")
     command.add_argument(
         "--set",

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from builder.diagnostic import Refused
+from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from engine.config import TrainConfig
 from engine.data import Dataset, load
+from engine.fork import changes
 from engine.knobs import change, initial
 from engine.preflight import preflight
 from engine.store import RunFolder
@@ -92,7 +93,7 @@ def _start(graph: Graph, config: TrainConfig) -> Values:
 
 def _moments(run: RunFolder) -> Iterator[tuple[int, Values]]:
     """(step, all knobs) whenever one was turned, in order of the steps. What a continued run did again counts once."""
-    moments: list[tuple[int, Values]] = []
+    moments = _past(run)
     for record in run.log.every("started", "knob", "state"):
         match record.kind:
             case "started":
@@ -106,6 +107,25 @@ def _moments(run: RunFolder) -> Iterator[tuple[int, Values]]:
             case "state" if record.body["state"] == "finished" and run.config.early_stopping:
                 break  # it went back to its best weights; what came after started from there
     yield from moments
+
+
+def _past(run: RunFolder) -> list[tuple[int, Values]]:
+    """The moments of the runs that ``run`` goes on from. Raises Refused where those had other settings."""
+    past = run.origin.past if run.origin else ()
+    moments: list[tuple[int, Values]] = []
+    begun = 0
+    for segment in past:
+        if other := changes(run.config, segment.config):
+            what = f"This run had other settings before step {segment.until:,} ({', '.join(other)})."
+            cure = "A program has one set of settings: take the weights, or the document of the run to repeat it."
+            raise Refused(Diagnostic("export/other-settings", what, cure))
+        values = moments[-1][1] if moments else _start(run.graph, segment.config)
+        moments.append((begun, {**values, HORIZON: segment.config.steps}))
+        for turn in segment.turns:
+            turned, _ = change(dict(moments[-1][1]), turn.name, turn.value)
+            moments.append((turn.step, turned))
+        begun = segment.until
+    return moments
 
 
 def _finished(run: RunFolder) -> bool:
