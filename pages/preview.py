@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -15,12 +17,15 @@ COLUMNS = 8
 
 
 DRAWN = ("image", "mask", "pair", "sequence")
-PAPER, WIDTH = 255, 320  # pixels
+PAPER, WIDTH, ROWS = 255, 320, 4  # a colour, pixels, rows of pictures
+SWATCH = '<span style="white-space: nowrap"><span style="color: {}">■</span> {}</span> &nbsp; '
 
 
 def draw(look: Preview) -> None:
     drawers = {"points2d": _plane, "curve": _curve, "table": _table, "text": _texts, "series": _series}
     (_images if look.kind in DRAWN else drawers[look.kind])(look)
+    if look.legend:
+        st.html("".join(SWATCH.format(colour, html.escape(word)) for word, colour in look.legend))
     if look.counts:
         st.caption(" · ".join(f"{escape(name)}: {n:,}" for name, n in list(look.counts.items())[:12]))
     if look.missing:
@@ -74,7 +79,7 @@ def _images(look: Preview) -> None:
     high, wide = look.images[0][1].shape[:2]
     columns = max(2, min(COLUMNS, COLUMNS * high // wide))
     times = max(1, WIDTH // (columns * wide))
-    some = look.images[: max(columns, len(look.images) - len(look.images) % columns)]
+    some = look.images[: columns * min(ROWS, max(1, len(look.images) // columns))]
     grown = [image.repeat(times, axis=0).repeat(times, axis=1) for _, image in some]
     cells = [np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=PAPER) for image in grown]
     rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]

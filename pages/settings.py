@@ -21,6 +21,7 @@ from engine.config import SETTINGS, DataRef, TrainConfig
 from engine.data import BY_NAME, DATASETS, Dataset, load, preview
 from engine.data.importing import Import
 from engine.data.upload import Upload, keep
+from engine.data.words import asks, gives
 from engine.home import home
 from engine.knobs import initial
 from pages.forms import escape, param_input, tell
@@ -104,7 +105,7 @@ def _data(state: dict[str, Any]) -> Choice:
     if show:
         if st.session_state.get("set.dataset") is None:
             st.session_state["set.dataset"] = name
-        name = st.selectbox("Data set", names, key="set.dataset", format_func=lambda n: BY_NAME[n].title)
+        name = st.selectbox("Data set", names, key="set.dataset", format_func=listed)
         st.session_state.dataset = name
     spec = BY_NAME[name]
     st.caption(spec.about if show else f"**{escape(spec.title)}** · {spec.about}")
@@ -112,6 +113,12 @@ def _data(state: dict[str, Any]) -> Choice:
         return _csv(state)
     options = _fields(list(spec.options), state, f"{name}.", show)
     return _loaded(DataRef(name, options), None)
+
+
+def listed(name: str) -> str:
+    """A data set in the list, by its application: typing either finds it."""
+    spec = BY_NAME[name]
+    return spec.title if name == "csv" else f"{spec.group} · {spec.title}"
 
 
 def _csv(state: dict[str, Any]) -> Choice:
@@ -203,6 +210,7 @@ def _loaded(ref: DataRef, table: Upload | None) -> Choice:
         for problem in refused.diagnostics:
             tell(problem)
         return Choice(config, None)
+    st.caption(f"In: {escape(gives(data))}  \nOut: {escape(asks(data))}")
     with st.popover("Look at the data", icon=":material/visibility:", width="stretch"):
         st.markdown(
             f"**{escape(BY_NAME[ref.name].title)}** · {len(data.x_train):,} to train, {len(data.x_val):,} to validate"

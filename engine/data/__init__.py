@@ -100,11 +100,11 @@ def _cached(spec: DatasetSpec, options: tuple[tuple[str, Any], ...], seed: int) 
 
 
 def list_datasets() -> str:
-    """A table for the command line: name, task, shape of one example, examples, about."""
-    rows = [("name", "task", "input", "outputs", "examples", "about")]
-    rows += [(d.name, d.task or "either", *_sizes(d), d.about) for d in DATASETS]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[5])) for row in rows)
+    """A table for the command line: name, application, task, shape of one example, examples, about."""
+    rows = [("name", "application", "task", "input", "outputs", "examples", "about")]
+    rows += [(d.name, d.group, d.task or "either", *_sizes(d), d.about) for d in DATASETS]
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
+    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[6])) for row in rows)
 
 
 def _sizes(spec: DatasetSpec) -> tuple[str, str, str]:

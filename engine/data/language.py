@@ -120,6 +120,7 @@ LANGUAGE: tuple[DatasetSpec, ...] = (
         ),
         input=_text(64),
         outputs=73,
+        examples=9547,
         group="Language",
         fixed=True,
     ),

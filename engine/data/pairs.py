@@ -81,6 +81,7 @@ PAIRS: tuple[DatasetSpec, ...] = (
         (Param("digit", "choice", "0", choices=DIGITS, label="Usual digit"), share(0.2)),
         input=IMAGE,
         outputs=64,
+        examples=501,
         group="Vision",
     ),
 )

@@ -31,7 +31,7 @@ class Preview:
 
     ``rows`` follow ``columns``, the targets last (a class by its name, text as text). ``images`` are (label, uint8
     (height, width, 3)); what belongs together, such as a picture and its mask, stands side by side. ``series`` is the
-    whole series; from ``series_cut`` on it is held out.
+    whole series; from ``series_cut`` on it is held out. ``legend`` names the colours of a mask ("#0072b2").
     """
 
     kind: Kind
@@ -46,6 +46,7 @@ class Preview:
     images: tuple[tuple[str, Array], ...] = ()
     series: tuple[float, ...] = ()
     series_cut: int = 0
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def preview(data: Dataset) -> Preview:
@@ -66,6 +67,7 @@ def preview(data: Dataset) -> Preview:
         images=tuple(_images(data)) if data.kind in ("image", "mask", "pair", "sequence") else (),
         series=series,
         series_cut=cut,
+        legend=tuple(_legend(data)) if data.kind == "mask" else (),
     )
 
 
@@ -147,6 +149,11 @@ def pictures(of: Field, kind: Kind) -> list[Array]:
     low, high = raw.min(), raw.max()
     grey = np.rint((raw[:, 0] - low) / (high - low) * 255).astype(np.uint8)
     return list(np.repeat((grey if kind == "mask" else 255 - grey)[..., None], 3, axis=3))
+
+
+def _legend(data: Dataset) -> Iterator[tuple[str, str]]:
+    for word, colour in zip(data.classes, PALETTE, strict=False):
+        yield word, "#" + bytes(colour).hex()
 
 
 def _series(data: Dataset) -> tuple[tuple[float, ...], int]:

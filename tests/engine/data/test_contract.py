@@ -176,6 +176,7 @@ def test_the_preview_holds_what_its_kind_draws(spec: DatasetSpec) -> None:
             assert {image.shape for _, image in look.images} == {(*look.images[0][1].shape[:2], 3)}
             assert max(image.max() for _, image in look.images) >= 240
             assert min(image.min() for _, image in look.images) == 0
+            assert [word for word, _ in look.legend] == list(data.classes if spec.kind == "mask" else ())
         case "series":
             assert len(look.series) == spec.examples
             assert look.series_cut == data.n_train + data.input.shape[0]
