@@ -18,6 +18,7 @@ Values = tuple[Any, ...]  # one for each body of a class
 Place = tuple[int, int, str]  # of a number: line, run of equal repeats, argument
 REQUIRED_BY_PLACE = 3  # more arguments than these are written with their names
 LETTERS = {"channel": "C", "depth": "D", "height": "H", "width": "W", "time": "T", "feature": "F"}
+LONGEST = 40  # characters of a title that become a name, so that one always fits on a line
 MISSING = object()
 
 
@@ -90,7 +91,7 @@ class Classes:
         self._class(self.net, [self.root])
 
     def _name(self, title: str) -> str:
-        base, k = class_name(title), 2
+        base, k = class_name(title[:LONGEST]), 2
         name = base
         while name in self.names:
             name, k = f"{base}{k}", k + 1
@@ -133,7 +134,7 @@ class Classes:
         arguments = _arguments(bodies[0], parts)
         lines = tuple(self._assigned(bodies, parts, i, arguments) for i in range(len(bodies[0].lines)))
         known = tuple(dict.fromkeys(arguments.values()))
-        ordered = tuple(sorted(known, key=lambda a: a.default is not MISSING))
+        ordered = tuple(sorted(known, key=lambda a: (a.default is not MISSING, a.name.endswith("repeats"))))
         inputs = tuple(_shape([b.inputs[k] for b in bodies], ordered) for k in range(len(bodies[0].inputs)))
         self.made.append(Class(name, ordered, inputs, lines, bodies[0].outputs))
         for place, body in enumerate(bodies):
@@ -155,6 +156,8 @@ class Classes:
             module = _stacked(made, line.looped)
         note = _shape([b.lines[i].output for b in bodies], tuple(dict.fromkeys(arguments.values())))
         label = labels.pop() if len(labels) == 1 else ""
+        if line.times and parts[0][i][0].frame[0].startswith(class_name(label[:LONGEST])):
+            label = ""  # the name of the class says it
         return Assigned(line.name, label, module, line.init, line.forward, line.sources, line.target, note, line.looped)
 
     def _class_of(self, part: _Part) -> Class | None:
@@ -215,7 +218,7 @@ def _arguments(body: Body, parts: list[list[list[_Part]]]) -> dict[Place, Argume
 
 def _names(body: Body, places: list[list[Place]]) -> list[str]:
     """The keyword of the first number that an argument stands for, after its layer where two would have one name."""
-    plain = [group[0][2] for group in places]
+    plain = [_plain(group) for group in places]
     found: list[str] = []
     for name, group in zip(plain, places, strict=True):
         if plain.count(name) > 1:
@@ -224,6 +227,13 @@ def _names(body: Body, places: list[list[Place]]) -> list[str]:
             name += "_"
         found.append(name)
     return found
+
+
+def _plain(places: list[Place]) -> str:
+    """``channels`` where a layer has as many in as out, and both are the argument."""
+    line, run, name = places[0]
+    both = name.startswith("in_") and (line, run, name.replace("in_", "out_", 1)) in places
+    return name.removeprefix("in_") if both else name
 
 
 def _type(values: Values) -> str:

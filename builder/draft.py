@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from builder.block import MAX_LAYERS, entries, exits, inside, is_block, prefixes, size
+from builder.block import MAX_LAYERS, REPEAT, entries, exits, inside, is_block, prefixes, size, times
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
-from builder.drawing import Catalog, Drawing, Found, readers_of
+from builder.drawing import Catalog, Drawing, Found, reached, readers_of
 from builder.edit import Inside, SetParams
 from builder.fixes import name, resolve
 from builder.flatten import too_many
@@ -124,9 +124,17 @@ class _Level:
             return
         readers, n = self.drawing.readers(node.id, self.beyond), len(entries(inside(node)))
         block = _block(node, inputs[:n] or (None,) * n, readers, self.catalog)
+        if times(node) > 1 and self._skips(node):
+            self.found.append(_unchained(node))
         self.blocks[node.id] = block
         self.nodes[node.id] = _summed(block, inputs)
         self.found += block.found
+
+    def _skips(self, node: Node) -> bool:
+        """Whether what comes into the first port leads nowhere, so that only the last of the repeats counts."""
+        inner = inside(node)
+        starts, ends = [n.id for n in entries(inner)[:1]], [n.id for n in exits(inner)]
+        return bool(starts and ends) and not reached(starts, inner.nx.successors) & set(ends)
 
     def _share(self, order: tuple[str, ...]) -> None:
         for id in order:
@@ -207,8 +215,15 @@ def _misfit(node: Node, k: int, given: TensorSpec | None, problem: Diagnostic) -
     misfit = f"what it gives ({given}) does not suit it again"
     what = f"{node.label or node.id} repeats, and {misfit}. {inner}: {problem.what}"
     cure = "Give it an output like its input, or repeat it less often."
-    fewer = Fix(f"Repeat it {k} times" if k > 1 else "Do not repeat it", (SetParams(node.id, {"repeat": k}),))
-    return Found(Diagnostic("block/repeat", what, cure, node.id, "repeat"), (fewer,))
+    fewer = Fix(f"Repeat it {k} times" if k > 1 else "Do not repeat it", (SetParams(node.id, {REPEAT.name: k}),))
+    return Found(Diagnostic("block/repeat", what, cure, node.id, REPEAT.name), (fewer,))
+
+
+def _unchained(node: Node) -> Found:
+    port = name(inside(node), entries(inside(node))[0].id)
+    what = f"{node.label or node.id} repeats, but {port}, which takes what the time before gave, leads to no Output."
+    once = Fix("Do not repeat it", (SetParams(node.id, {REPEAT.name: 1}),))
+    return Found(Diagnostic("block/unchained", what, "Connect it, or do not repeat it.", node.id, REPEAT.name), (once,))
 
 
 def _summed(block: Draft, inputs: Inputs) -> NodeInfo:

@@ -72,19 +72,24 @@ class Printer:
                 return [*first, f"{last}[{_key(key)}]"]
             case AllIn():
                 return ["[", *(f"    {name}," for name in self.names), "]"]
-            case Call(target):
-                given = [("", a) for a in e.args] + [(f"{k}=", v) for k, v in e.kwargs]
-                body = [line for k, a in given for line in self._argument(k, a, room - 5)]
-                return [f"{self._target(target)}(", *body, ")"] if body else [flat]
+            case Call():
+                return self._spread(e, room)
             case Repeated(of):
                 start, end = ("*(", ")") if e.starred else ("[", "]")
-                return [start, *(f"    {line}" for line in (*self.lines(of, room - 4), self._loop(e))), end]
+                made = self._spread(of, room - 4)  # else a formatter with more room would join the lines again
+                return [start, *(f"    {line}" for line in (*made, self._loop(e))), end]
             case list():
                 return ["[", *(line for item in e for line in self._argument("", item, room - 5)), "]"]
         return [flat]
 
     def _loop(self, e: Repeated) -> str:
         return f"for _ in range({self.flat(e.count)})"
+
+    def _spread(self, e: Call, room: int) -> list[str]:
+        """One argument per line."""
+        given = [("", a) for a in e.args] + [(f"{k}=", v) for k, v in e.kwargs]
+        body = [line for k, a in given for line in self._argument(k, a, room - 5)]
+        return [f"{self._target(e.target)}(", *body, ")"] if body else [self.flat(e)]
 
     def _argument(self, keyword: str, value: Any, room: int) -> list[str]:
         first, *rest = self.lines(value, room - len(keyword))
