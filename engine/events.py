@@ -16,12 +16,27 @@ Kind = Literal[
     "checkpoint",
     "diagnostic",
     "lane",
+    "costs",
+    "cosine",
+    "penalty",
+    "rank",
+    "duplicates",
+    "grad_hist",
+    "update_hist",
+    "noise",
+    "sharpness",
+    "gain",
+    "examples",
     "kept",
     "breakpoints",
     "hit",
 ]
 State = Literal["queued", "starting", "running", "paused", "finished", "stopped", "failed", "interrupted"]
-LATEST: tuple[Kind, ...] = ("hist", "boundary", "kept")  # only the newest is kept: pictures, not history
+# Measured only when asked for: along the run, and as pictures.
+MEASURED: tuple[Kind, ...] = ("cosine", "penalty", "rank", "duplicates", "noise", "sharpness", "gain")
+PICTURES: tuple[Kind, ...] = ("grad_hist", "update_hist", "examples")
+# Only the newest is kept: no history.
+LATEST: tuple[Kind, ...] = ("hist", "boundary", "kept", "costs", *PICTURES)
 OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")
 
 

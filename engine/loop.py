@@ -27,11 +27,12 @@ from engine.goals import ends
 from engine.lanes.choice import choose
 from engine.lanes.lane import Wanted
 from engine.lanes.stride import Stride
+from engine.measuring import Measuring
 from engine.network import Network
 from engine.objective import Objective
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
-from engine.pace import Governor, Pace
+from engine.pace import Governor, Ledger, Pace
 from engine.report import POINT, Reporter, Tap
 from engine.resume import capture, capture_best, restore
 from engine.schedules import SCHEDULES
@@ -72,10 +73,12 @@ class Training:
         self.inquest = Inquest(self.network, self.model, self.flat)
         scored = subset(data.n_train, data.n_val, config.seed)
         self.evaluator = Evaluator(self.model, self.objective, lambda: self.tuning.values, scored, self.device)
-        observer = Observer(self.flat, self.network.measured) if watch else None
+        seen = (self.flat, self.network.measured, lambda: self.tuning.values, Ledger())
+        observer = Observer(*seen) if watch else None
         plane = watch and Boundary.fits(data) and self.objective.plain
         boundary = Boundary(self.model, self.loss, data, self.device) if plane else None
         self.report = Reporter(self.evaluator, pace or Governor(), observer, boundary)
+        self.report.measuring = Measuring(self, self.report.ledger) if watch else None
         self.step, self.seconds, self.over = 0, 0.0, False  # steps done, time in them, whether it has ended
         self.resumed_from: int | None = None
         self.val_loss: float | None = None  # as last seen
@@ -94,7 +97,7 @@ class Training:
             while self.step < self.config.steps and not self.over:
                 began = time.perf_counter()
                 try:
-                    events = (*self._change_lane(), *self._train(began))
+                    events = (*self._change_lane(), *self._train(began), *self.report.between(self.seconds))
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+Result = TypeVar("Result")
 
 # What is looked at. "point" is the cheap report of the batch losses, "evaluation" the losses on fixed subsets.
 NOTHING: frozenset[str] = frozenset()
 EVERYTHING = frozenset(("point", "evaluation", "layers", "hist", "boundary"))
 INSIDE = frozenset(("layers", "hist"))  # looks that happen within a step and slow it down
+READINGS = "readings"  # likewise, of what is measured when it is asked for (see measuring.py)
 
 
 class Pace(Protocol):
@@ -52,6 +55,34 @@ class Budget:
     def paid(self, now: float, cost: float) -> None:
         """An expected cost sinks slowly after a dear look: one that was cheap by luck must not open the gate."""
         self.last, self.spent, self.cost = now, self.spent + cost, max(cost, 0.7 * self.cost)
+
+
+@dataclass
+class Ledger:
+    """What watching has cost since ``began``, by what was measured: name → [CPU-seconds, how often]."""
+
+    clock: Callable[[], float] = time.process_time
+    entries: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def add(self, name: str, cost: float) -> None:
+        entry = self.entries.setdefault(name, [0.0, 0])
+        entry[0], entry[1] = entry[0] + cost, entry[1] + 1
+
+    def timed(self, name: str, measure: Callable[[], Result]) -> tuple[Result, float]:
+        """What ``measure`` gives, and the CPU-seconds that it took, which are taken down."""
+        began = self.clock()
+        found = measure()
+        cost = self.clock() - began
+        self.add(name, cost)
+        return found, cost
+
+    def body(self) -> dict[str, object]:
+        """The fields of a "costs" event but for what is asked for."""
+        spent = {name: [round(seconds, 6), int(count)] for name, (seconds, count) in self.entries.items()}
+        return {"used": round(self.clock() - self.began, 4), "spent": spent}
 
 
 class Governor:

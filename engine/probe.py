@@ -30,9 +30,10 @@ from engine.data import Dataset
 from engine.faults import RunFault, is_out_of_memory
 from engine.flow import health
 from engine.loop import Training
-from engine.observe import numbers, readable
+from engine.observe import readable
 from engine.pictures import picture
 from engine.preflight import preflight
+from engine.quantities.quantity import numbers
 
 MAX_PARAMS = 50_000_000
 MAX_PICTURES = 300  # nodes

@@ -24,14 +24,18 @@ def noisy(x: Tensor, knobs: Knobs) -> Tensor:
 
 def penalize(flat: FlatParameters, knobs: Knobs) -> None:
     """Adds ∂/∂w of l1·Σ|w| + l2/2·Σw² to the gradient of the weights; the elastic net is a mix of both."""
-    mix = knobs["elastic_mix"]
-    l1 = knobs["l1"] + knobs["elastic"] * mix
-    l2 = knobs["l2"] + knobs["elastic"] * (1 - mix)
+    l1, l2 = strengths(knobs)
     weights, gradient = flat.weights[: flat.decayed], flat.gradient[: flat.decayed]
     if l1 > 0:
         gradient.add_(weights.sign(), alpha=l1)
     if l2 > 0:
         gradient.add_(weights, alpha=l2)
+
+
+def strengths(knobs: Knobs) -> tuple[float, float]:
+    """l1 and l2, with the elastic net's part in each."""
+    mix = knobs["elastic_mix"]
+    return knobs["l1"] + knobs["elastic"] * mix, knobs["l2"] + knobs["elastic"] * (1 - mix)
 
 
 def clip(gradient: Tensor, knobs: Knobs) -> None:

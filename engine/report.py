@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -11,11 +10,14 @@ from torch import Tensor
 from engine.boundary import Boundary
 from engine.evaluate import Evaluator, Score, finite
 from engine.events import Event
+from engine.measuring import Measuring
 from engine.observe import Observer
-from engine.pace import INSIDE, Pace
+from engine.pace import INSIDE, READINGS, Ledger, Pace
 
 Tap = Callable[[str, Tensor], None]
 POINT = frozenset(("point", "evaluation"))
+WITHIN = INSIDE | {READINGS}
+COSTS_SECONDS = 2.0  # between two tellings of what watching costs
 
 
 class Inside(Protocol):
@@ -32,20 +34,27 @@ class Reporter:
         self.evaluator, self.pace, self.observer, self.boundary = evaluator, pace, observer, boundary
         self.losses, self.batches, self.since = 0.0, 0, 0.0  # of the batches since the last point
         self.newest = 0.0  # loss of the newest batch, or mean of those that were trained in one go
+        self.measuring: Measuring | None = None  # what is measured when it is asked for
+        self.ledger = observer.ledger if observer else Ledger()
+        self.told = 0.0  # when what watching costs was told
         self.guard: Inside | None = None  # sees every step, for the breakpoints of a run
         self._inside: tuple[Inside, ...] = ()  # who sees the step at hand
 
     def due(self, step: int, seconds: float) -> frozenset[str]:
         """What to look at in ``step``, which begins after ``seconds`` of training. The first step gets a point."""
         looks = self.pace.due(step, seconds)
-        return looks | POINT if step == 1 else looks
+        looks = looks | POINT if step == 1 else looks
+        looks = self.measuring.looks(looks, seconds) if self.measuring else looks
+        if self.observer is not None and looks & WITHIN:
+            self.observer.before(looks)
+        return looks
 
     def free(self, step: int) -> int:
         """How many steps from ``step`` on are surely not looked at, apart from what a clock says."""
         return self.pace.free(step)
 
     def tap(self, looks: frozenset[str]) -> Tap | None:
-        watching = self.observer if looks & INSIDE else None
+        watching = self.observer if looks & WITHIN else None
         self._inside = tuple(w for w in (watching, self.guard) if w is not None)
         return self._inside[0].tap if self._inside else None
 
@@ -62,21 +71,38 @@ class Reporter:
         found = []
         if looks & POINT:
             found.append(Event("point", step, self._point(lr, seconds, val)))
-        if self.observer is not None and looks & INSIDE:
-            bodies, costs = self.observer.bodies(looks)
-            found += [Event(kind, step, body) for kind, body in bodies.items()]
-            for kind, cost in costs.items():
-                self.pace.paid(kind, seconds, cost)
+        if self.observer is not None and looks & WITHIN:
+            found += self._inside_events(step, looks, seconds)
         if self.boundary is not None and "boundary" in looks:
-            began = time.process_time()
-            body = self.boundary.body()
+            body, cost = self.ledger.timed("boundary", self.boundary.body)
             found += [Event("boundary", step, body)] if body else []
-            self.pace.paid("boundary", seconds, time.process_time() - began)
+            self.pace.paid("boundary", seconds, cost)
+        if self.measuring is not None and (self.measuring.changed or seconds - self.told >= COSTS_SECONDS):
+            self.told = seconds
+            found.append(Event("costs", step, self.measuring.costs()))
         return found
+
+    def between(self, seconds: float) -> tuple[Event, ...]:
+        """What is measured beside the training, after a call to the lane."""
+        return self.measuring.between(seconds) if self.measuring else ()
+
+    def _inside_events(self, step: int, looks: frozenset[str], seconds: float) -> list[Event]:
+        assert self.observer is not None
+        bodies, costs = self.observer.bodies(looks, self.measuring.readings if self.measuring else ())
+        for look, cost in costs.items():
+            if look == READINGS and self.measuring is not None:
+                self.measuring.for_readings.paid(seconds, cost)
+            else:
+                self.pace.paid(look, seconds, cost)
+        for kind in bodies:
+            if self.measuring is not None:
+                self.measuring.read(kind)
+        return [Event(kind, step, body) for kind, body in bodies.items()]
 
     def _point(self, lr: float, seconds: float, val: Score | None) -> dict[str, Any]:
         train = val and self.evaluator.on_training()
         if val:
+            self.ledger.add("evaluation", self.evaluator.cost)
             self.pace.paid("evaluation", seconds, self.evaluator.cost)
         self.pace.paid("point", seconds, 0.0)
         rate = self.batches / max(seconds - self.since, 1e-9)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from engine.events import LATEST, Kind
+from engine.events import LATEST, MEASURED, Kind
 from engine.log import Log, Record
 from engine.store import RunFolder
 from engine.thin import series, thin
 
-THINNED: tuple[Kind, ...] = ("point", "layers")
+THINNED: tuple[Kind, ...] = ("point", "layers", *MEASURED)
 DRAG_SECONDS = 1.0  # turns of one knob that follow each other within this are one drag
 RECENT = 512  # records that a slow reader may be behind before it gets the thinned history instead
 CHUNK = 1000

@@ -1,15 +1,19 @@
-"""The distribution of a node's output."""
+"""Distributions: of what a node puts out, and of the gradient and the last step of each layer's weights."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.quantities.activations import NEEDS, activations
-from engine.quantities.quantity import Quantity, Seen
+from engine.quantities.directions import vectors
+from engine.quantities.quantity import SAMPLE, Array, Quantity, Reading, Seen
+from engine.quantities.vectors import Layout, Vector
 
 BINS = 32
+Histogram = dict[str, Any]  # {"lo", "hi", "counts"}
 
 
 class ActivationHistogram(Quantity):
@@ -22,18 +26,59 @@ class ActivationHistogram(Quantity):
     needs = NEEDS
     cost = 3
 
-    def measure(self, seen: Seen) -> list[dict[str, Any] | None]:
-        """``{"lo", "hi", "counts"}`` per node; None where a value is not finite. Equal values all count in bin 0."""
+    def measure(self, seen: Seen) -> list[Histogram | None]:
+        """One per node; None where a value is not finite."""
         a = activations(seen)
-        low, high = np.minimum.reduceat(a.values, a.starts), np.maximum.reduceat(a.values, a.starts)
-        usable = np.isfinite(low) & np.isfinite(high)
-        width = np.where(usable & (high > low), (high.astype(np.float64) - low) / BINS, np.inf)
-        values = a.values if usable.all() else np.where(np.repeat(usable, a.counts), a.values, 0)
-        index = (values - np.repeat(np.where(usable, low, 0), a.counts)) / np.repeat(width, a.counts)
-        index = np.minimum(index, BINS - 1).astype(np.intp)  # the largest value belongs to the last bin
-        index += np.repeat(np.arange(len(a.nodes)) * BINS, a.counts)
-        counts = np.bincount(index, minlength=len(a.nodes) * BINS).reshape(-1, BINS)
-        return [
-            {"lo": float(f"{lo:.6g}"), "hi": float(f"{hi:.6g}"), "counts": row.tolist()} if ok else None
-            for lo, hi, row, ok in zip(low, high, counts, usable, strict=True)
-        ]
+        return histograms(a.values, a.starts, a.counts)
+
+
+class GradientHistogram(Reading):
+    """The values of ∂L/∂w of each layer, before clipping. A lone value far out is what clipping by value is for."""
+
+    name = "grad_hist"
+    needs = frozenset({"vectors"})
+    cost = 3
+
+    def read(self, seen: Seen) -> dict[str, Any]:
+        v = vectors(seen)
+        return of_layers(v.layout, v.gradient)
+
+
+class UpdateHistogram(Reading):
+    """The values of Δw of each layer in this step. The same size everywhere is the mark of Adam's first steps."""
+
+    name = "update_hist"
+    needs = frozenset({"vectors"})
+    cost = 3
+
+    def read(self, seen: Seen) -> dict[str, Any]:
+        v = vectors(seen)
+        return of_layers(v.layout, v.update)
+
+
+def of_layers(layout: Layout, vector: Vector) -> dict[str, Histogram]:
+    """A histogram for each layer's part of ``vector`` (P,). Of a large layer every k-th value is counted."""
+    parts = [part[:: -(-part.size // SAMPLE)] for part in layout.parts(vector)]
+    if not parts:
+        return {}
+    counts = np.array([part.size for part in parts])
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+    found = histograms(np.concatenate(parts), starts, counts)
+    return {layer: h for layer, h in zip(layout.layers, found, strict=True) if h}
+
+
+def histograms(values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp]) -> list[Histogram | None]:
+    """One histogram for each part of ``values`` (n,): it begins at ``starts`` and has ``counts`` values. None where a
+    value is not finite. Equal values all count in bin 0."""
+    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    usable = np.isfinite(low) & np.isfinite(high)
+    width = np.where(usable & (high > low), (high.astype(np.float64) - low) / BINS, np.inf)
+    values = values if usable.all() else np.where(np.repeat(usable, counts), values, 0)
+    index = (values - np.repeat(np.where(usable, low, 0), counts)) / np.repeat(width, counts)
+    index = np.minimum(index, BINS - 1).astype(np.intp)  # the largest value belongs to the last bin
+    index += np.repeat(np.arange(len(counts)) * BINS, counts)
+    found = np.bincount(index, minlength=len(counts) * BINS).reshape(-1, BINS)
+    return [
+        {"lo": float(f"{lo:.6g}"), "hi": float(f"{hi:.6g}"), "counts": row.tolist()} if ok else None
+        for lo, hi, row, ok in zip(low, high, found, usable, strict=True)
+    ]

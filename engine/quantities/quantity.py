@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Need = Literal["gradient", "weights", "update", "activations"]
+from engine.events import Kind
+from engine.quantities.vectors import Vectors
+
+Need = Literal["gradient", "weights", "update", "activations", "vectors"]
 Array = NDArray[Any]
 SAMPLE = 16_384  # values of one layer's output that are looked at
 
@@ -66,13 +70,14 @@ class Seen:
     """One watched step. Norms are per layer (layer,), of all its parameters, in double precision.
 
     ``gradient`` is that of data loss and penalties before clipping; ``weights`` are those it was taken at;
-    ``update`` is how far the step moved them.
+    ``update`` is how far the step moved them. ``vectors`` has the same parameter by parameter, where it is asked for.
     """
 
     gradient: Array
     weights: Array
     update: Array
     activations: Activations | None
+    vectors: Vectors | None = None
 
 
 class Quantity:
@@ -85,3 +90,24 @@ class Quantity:
     def measure(self, seen: Seen) -> Sequence[Any] | Array:
         """One entry per layer or per measured node; None where it does not apply."""
         raise NotImplementedError
+
+
+class Reading:
+    """What is read off a watched step when it is asked for. ``name`` is the kind of its event."""
+
+    name: ClassVar[Kind]
+    needs: ClassVar[frozenset[Need]]
+    cost: ClassVar[int]
+
+    def read(self, seen: Seen) -> dict[str, Any] | None:
+        """The body of the event; None where this step has nothing to tell."""
+        raise NotImplementedError
+
+
+def numbers(values: Sequence[Any] | Array) -> list[float | None]:
+    """JSON numbers of 6 significant digits; None for what does not apply and for NaN and infinity."""
+    return [number(v) for v in values]
+
+
+def number(value: float | None) -> float | None:
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.loop import Training
-from engine.observe import numbers
 from engine.pace import EVERYTHING, INSIDE, EveryN, Governor
+from engine.quantities.quantity import numbers
 from tests.engine.drawn import CASES, advance, finish, make, same, trained, weights
 
 

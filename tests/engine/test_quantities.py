@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 import engine.quantities
 from builder.compile import compile_graph
-from engine.quantities import HISTOGRAM, QUANTITIES
-from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Seen, thin
+from engine.events import LATEST, MEASURED, PICTURES
+from engine.quantities import HISTOGRAM, QUANTITIES, READINGS
+from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, thin
+from engine.quantities.studies import STUDIES
+from engine.quantities.study import Study
+from engine.tail import THINNED
 from tests.engine.drawn import CASES, CNN, advance, chain, make
 
 REAL = CASES | {"deep sigmoid": (chain(
@@ -30,7 +34,7 @@ def reference(case: str, knobs: dict[str, float]) -> dict[str, dict[str, list[fl
     training = make(graph, data, knobs=knobs)
     model = compile_graph(graph, 3).double().train()
     before = {k: p.detach().clone() for k, p in model.named_parameters()}
-    x, y = training.batches.next(32)
+    (x,), (y,) = training.batches.next(32)
     torch.manual_seed(3)
     outputs: dict[str, torch.Tensor] = {}
     result = model(x.double(), tap=lambda node, output: outputs.update({node: output.detach()}))
@@ -175,12 +179,24 @@ def test_of_a_large_output_whole_examples_are_looked_at():
 
 
 def test_every_quantity_says_what_it_needs_and_costs_and_is_listed():
-    classes = set(Quantity.__subclasses__())
-    assert {type(q) for q in (*QUANTITIES, HISTOGRAM)} == classes
+    classes = set(Quantity.__subclasses__()) | set(Reading.__subclasses__())
+    assert {type(q) for q in (*QUANTITIES, HISTOGRAM, *READINGS)} == classes
     assert all(c.needs and c.cost > 0 and c.__doc__ for c in classes)
+    assert set(STUDIES) == set(Study.__subclasses__())
+    assert all(c.passes > 0 and c.__doc__ for c in STUDIES)
 
 
 def test_every_module_of_the_folder_is_listed():
     folder = Path(engine.quantities.__file__).parent
-    modules = {f"engine.quantities.{p.stem}" for p in folder.glob("*.py") if p.stem not in ("__init__", "quantity")}
-    assert modules == {type(q).__module__ for q in (*QUANTITIES, HISTOGRAM)}
+    words = ("__init__", "quantity", "vectors", "study", "studies")
+    modules = {f"engine.quantities.{p.stem}" for p in folder.glob("*.py") if p.stem not in words}
+    assert modules == {type(q).__module__ for q in (*QUANTITIES, HISTOGRAM, *READINGS)} | {
+        c.__module__ for c in STUDIES
+    }
+
+
+def test_what_can_be_asked_for_is_what_is_told_and_what_the_log_keeps():
+    assert {q.name for q in READINGS} | {c.name for c in STUDIES} == set(MEASURED) | set(PICTURES)
+    assert set(PICTURES) <= set(LATEST)
+    assert not set(MEASURED) & set(LATEST)
+    assert set(MEASURED) <= set(THINNED)
