@@ -51,6 +51,17 @@ def picture(output: Array, axes: Sequence[str]) -> tuple[str, str]:
     return url(_histogram(values)), words
 
 
+def looks(weights: Array) -> tuple[str, str]:
+    """(data URL, words) of where an attention layer looks: ``weights`` (head, query, key), whose rows sum to 1.
+
+    One picture per head, in which a row is a step that looks and a column one that is seen, the first above and left.
+    """
+    heads, queries, keys = weights.shape
+    shown = weights[:CHANNELS]
+    words = f"{len(shown)} of {heads} heads, one example: how much each of {queries} steps (down) takes from each of "
+    return url(_grid(shown)), f"{words}{keys} (across); {_range(shown)}"
+
+
 def _finite(values: Array) -> Array:
     kept: Array = values[np.isfinite(values)]
     return kept

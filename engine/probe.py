@@ -25,13 +25,14 @@ from builder.graph import Graph
 from builder.infer import infer
 from engine import data, limits
 from engine import device as devices
+from engine.attention import packed, watched
 from engine.config import DataRef, TrainConfig
 from engine.data import Dataset
 from engine.faults import RunFault, is_out_of_memory
 from engine.flow import health
 from engine.loop import Training
 from engine.observe import readable
-from engine.pictures import picture
+from engine.pictures import looks, picture
 from engine.preflight import preflight
 from engine.quantities.quantity import numbers
 
@@ -46,7 +47,8 @@ def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]
     ``nodes`` is ``{id: {img, alt, c, t}}``: picture of the output as data URL (or None), the same in words, and for
     layers with weights the gradient as colour and text (else None and ""). ``layers`` and ``norms`` are as in the
     "layers" event of step 1, before clipping. ``input_square`` is the mean of x² over the batch, None for class
-    numbers and tokens.
+    numbers and tokens. ``looks`` is ``{id: …}`` of the attention layers (see attention.packed), whose picture in
+    ``nodes`` is where their steps look.
     """
     _check(graph, config, dataset)
     outputs: dict[str, Tensor] = {}
@@ -56,9 +58,14 @@ def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]
 
     with devices.tuned():
         training = Training(graph, config, dataset, watch=False)
-        loss = training.backward(tap)
+        modules, names = dict(training.model.named_modules()), training.network.nodes
+        with watched({id: modules[name] for name, id in names.items() if name in modules}) as calls:
+            loss = training.backward(tap)
+        seen = {id: call.looks() for id, call in calls.items()}
     layers, norms = training.flat.layers, numbers(training.flat.norms(training.flat.gradient))
     nodes = _pictures(graph, outputs)
+    for id, weights in seen.items():
+        nodes.setdefault(id, {"c": None, "t": ""}).update(zip(("img", "alt"), looks(weights), strict=True))
     largest = max((n for n in norms if n is not None), default=0.0)
     for id, norm in zip(layers, norms, strict=True):
         if norm is not None:
@@ -67,7 +74,8 @@ def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]
             )
     x = outputs[training.network.order[0]]
     square = float(x.double().square().mean()) if x.is_floating_point() else None
-    return {"nodes": nodes, "layers": layers, "norms": norms, "loss": loss, "input_square": square}
+    found = {"nodes": nodes, "layers": layers, "norms": norms, "loss": loss, "input_square": square}
+    return found | {"looks": {id: packed(weights) for id, weights in seen.items()}}
 
 
 def _check(graph: Graph, config: TrainConfig, dataset: Dataset) -> None:

@@ -52,13 +52,15 @@ class Answer:
     norms: tuple[float | None, ...] = ()
     loss: float | None = None
     input_square: float | None = None
+    looks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @staticmethod
     def from_json(ticket: int, body: Mapping[str, Any]) -> Answer:
         if said := body.get("problem"):
             return Answer(ticket, Diagnostic(**{k: v for k, v in said.items() if k != "fix"}))
         layers, norms = tuple(body["layers"]), tuple(body["norms"])
-        return Answer(ticket, None, body["nodes"], layers, norms, body["loss"], body["input_square"])
+        numbers = body["loss"], body["input_square"]
+        return Answer(ticket, None, body["nodes"], layers, norms, *numbers, body["looks"])
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pages.canvas import Doc
 from pages.forms import escape, tell
 from pages.probe.chart import chart
 from pages.probe.component import fetch
+from pages.probe.looks import looks
 
 HELP = (
     "After each edit, one batch of the chosen data runs through the network and its gradient back, with the seed and "
@@ -38,7 +39,10 @@ def probe_panel(doc: Doc | None, graph: Graph, config: TrainConfig, feed: str) -
     whole = infer(graph).ok
     ticket = _ask(graph, config, feed) if on and whole else None
     if ticket is not None:
-        _show(doc, graph, config, default_prober().answer(feed), ticket)
+        answer = default_prober().answer(feed)
+        _show(doc, graph, config, answer, ticket)
+        if answer and doc:
+            looks(answer.looks, {n.id: n.label or n.id for n in graph.nodes if n.id in doc.selected})
     elif on:
         st.caption("The preview appears once the network is whole.")
     else:

@@ -25,6 +25,7 @@ from tests.engine.running import mlp, wait
 
 CONFIG = TrainConfig(DataRef("circle", {"size": 200}))
 FOUND = {"nodes": {"linear_1": {"c": 0.5}}, "layers": ["linear_1"], "norms": [0.1], "loss": 0.7, "input_square": 1.0}
+FOUND["looks"] = {"attention_1": {"most": 0.5}}
 
 
 class Fake:
@@ -83,7 +84,7 @@ def steps(n: int) -> TrainConfig:
 def test_an_ask_is_answered_under_its_number(prober: Prober, fake: Fake) -> None:
     ticket = prober.ask("mine", mlp(), CONFIG)
     answer = got(prober, "mine", ticket)
-    assert answer == Answer(ticket, None, FOUND["nodes"], ("linear_1",), (0.1,), 0.7, 1.0)
+    assert answer == Answer(ticket, None, FOUND["nodes"], ("linear_1",), (0.1,), 0.7, 1.0, FOUND["looks"])
     assert (fake.requests[0]["config"]["data"]["name"], fake.requests[0]["csv"]) == ("circle", None)
     assert prober.answer("somebody else's") is None
 
