@@ -18,7 +18,7 @@ COLUMNS = 8
 
 DRAWN = ("image", "mask", "pair", "sequence")
 PAPER, WIDTH, ROWS = 255, 320, 4  # a colour, pixels, rows of pictures
-SWATCH = '<span style="white-space: nowrap"><span style="color: {}">■</span> {}</span> &nbsp; '
+SWATCH = '<span style="white-space: nowrap; font-size: 0.875rem"><span style="color: {}">■</span> {}</span> &nbsp; '
 
 
 def draw(look: Preview) -> None:
@@ -83,7 +83,9 @@ def _images(look: Preview) -> None:
     grown = [image.repeat(times, axis=0).repeat(times, axis=1) for _, image in some]
     cells = [np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=PAPER) for image in grown]
     rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
-    st.image(np.vstack(rows), width=WIDTH, caption=" ".join(label for label, _ in some))
+    labels = [label for label, _ in some]
+    caption = (" · " if " " in "".join(labels) else " ").join(filter(None, labels))
+    st.image(np.vstack(rows), width=WIDTH, caption=caption or None)
 
 
 def _show(figure: go.Figure, height: int) -> None:

@@ -10,7 +10,7 @@ from builder.spec import Param, TensorSpec
 from engine.data.baseline import bigram, commonest
 from engine.data.spec import Array, Dataset, DatasetSpec, Field, Options, share
 from engine.data.split import labels, split
-from engine.data.text import PAD, alphabet, characters, columns, read, split_words, tokens, vocabulary
+from engine.data.text import PAD, UNKNOWN, alphabet, characters, columns, read, split_words, tokens, vocabulary
 
 LETTERS = alphabet(["abcdefghijklmnopqrstuvwxyz"])
 LONGEST_NAME = 11
@@ -43,7 +43,8 @@ def sentiment(options: Options, seed: int, _folder: Path | None) -> Dataset:
     words = vocabulary((texts[i] for i in parts.train), REVIEW_WORDS)
     review = labels("review", tokens(texts, words, REVIEW_LENGTH), parts, words)
     target = labels("opinion", y, parts, ("negative", "positive"))
-    return Dataset("sentiment", "text", (review,), (target,), ("word",), commonest(target))
+    note = f"A word that is not among the {REVIEW_WORDS - 2:,} commonest is one and the same, shown as {UNKNOWN}."
+    return Dataset("sentiment", "text", (review,), (target,), ("word",), commonest(target), notes=(note,))
 
 
 def shakespeare(options: Options, _seed: int, _folder: Path | None) -> Dataset:

@@ -15,7 +15,7 @@ import numpy as np
 from engine.data.spec import Array
 
 FILES = Path(__file__).parent / "files"
-PAD, START, END, UNKNOWN = "", "▸", "◂", "�"
+PAD, START, END, UNKNOWN = "", "▸", "◂", "_"
 WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?|[.,!?;]|\d+")
 
 
