@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from builder.block import BLOCK, entries
+from builder.blocks import BLOCKS
+from builder.blocks.spec import BlockSpec
 from builder.catalog import BY_TYPE, CATALOG
 from builder.catalog.data import axes_of
 from builder.diagnostic import Diagnostic
-from builder.graph import Graph
+from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from builder.spec import DType, LayerSpec, TensorSpec
 
@@ -69,6 +72,27 @@ def _given(spec: LayerSpec, x: TensorSpec) -> TensorSpec | Diagnostic | None:
 def _warned(spec: LayerSpec, x: TensorSpec) -> bool:
     inputs = (x,) * len(spec.free_ports(set()))
     return spec.advise(spec.complete({}), inputs, ()) is not None
+
+
+def blocks_after(x: TensorSpec) -> tuple[str, ...]:
+    """Names of the built-in blocks that, with the settings that suit ``x``, take a tensor with as many axes."""
+    return _blocks_for(x.dtype, len(x.shape))
+
+
+@lru_cache(maxsize=32)
+def _blocks_for(dtype: DType, rank: int) -> tuple[str, ...]:
+    shape = (SIDES[0],) * rank
+    return tuple(block.name for block in BLOCKS if takes(block, TensorSpec(shape, dtype, axes_of(shape))))
+
+
+def takes(block: BlockSpec, x: TensorSpec) -> bool:
+    """Whether ``block``, with the settings that suit ``x``, takes it at every input."""
+    graph = Graph((Node("x", "Input", {"shape": x.shape, "dtype": x.dtype}),))
+    inner = block.graph(**block.suit(x))
+    graph = graph.add(
+        Node("block", BLOCK.type, inner=inner), [Edge("x", "block", k) for k in range(len(entries(inner)))]
+    )
+    return infer(graph.add(Node("y", "Output"), [Edge("block", "y")])).ok
 
 
 def hopeless(spec: LayerSpec) -> dict[DType, list[int]]:

@@ -6,9 +6,10 @@ The bytes of training are the same ones that memory.py adds up for a whole run, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
+from builder.block import drawn
 from builder.infer import Inference, NodeInfo
 from engine import memory
 from engine.config import TrainConfig
@@ -32,8 +33,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """``nodes`` by id. ``total`` is their sum, but for inference: what is not read any more is let go, so that only
-    the fullest moment counts. ``data`` are the bytes of the examples, in both cases on top."""
+    """``nodes`` by their path in the drawing; a block costs what its layers do, all its repeats together. ``total`` is
+    the sum, but for inference: what is not read any more is let go, so that only the fullest moment counts. ``data``
+    are the bytes of the examples, in both cases on top."""
 
     nodes: Mapping[str, Cost]
     total: Cost
@@ -41,24 +43,36 @@ class Costs:
 
 
 def costs(inference: Inference, config: TrainConfig, n_train: int, n_val: int, data: int = 0) -> Costs:
-    """For batches of ``config`` out of ``n_train`` examples. ``data`` are the bytes of all examples."""
+    """For batches of ``config`` out of ``n_train`` examples. ``data`` are the bytes of all examples.
+
+    Raises Refused where the blocks repeat so often that the network is too large.
+    """
+    flat = inference.flat
     batch = min(memory.batch_size(config), n_train)
     rows, copies = memory.examples(config, n_train, n_val), memory.copies(config)
-    learns = _learning(inference)
-    nodes = {}
-    for id, info in inference.nodes.items():
-        kept = info.inner + info.output.numel if info.output else 0
-        held = kept + sum(x.numel for x in info.inputs)
-        nodes[id] = Cost(
-            info.params,
-            info.flops,
-            batch * info.flops * _passes(info, any(e.source in learns for e in inference.graph.inputs(id))),
-            FLOAT * (info.params + batch * held),
-            FLOAT * (info.params * copies + rows * kept),
-        )
-    total = reduce(Cost.__add__, nodes.values(), Cost())
-    fullest = FLOAT * (total.params + batch * peak(inference))
-    return Costs(nodes, Cost(total.params, total.flops, total.step_flops, fullest, total.training), data)
+    learns = _learning(flat)
+    nodes: dict[str, Cost] = {}
+    for id, info in flat.nodes.items():
+        behind = any(e.source in learns for e in flat.graph.inputs(id))
+        cost = _cost(info, _passes(info, behind), batch, rows, copies)
+        for path in _above(drawn(id)):
+            nodes[path] = nodes.get(path, Cost()) + cost
+    total = reduce(Cost.__add__, (nodes[n.id] for n in inference.graph.nodes), Cost())
+    fullest = FLOAT * (total.params + batch * peak(flat))
+    return Costs(nodes, replace(total, inference=fullest), data)
+
+
+def _cost(info: NodeInfo, passes: int, batch: int, rows: int, copies: int) -> Cost:
+    kept = info.inner + info.output.numel if info.output else 0
+    held = kept + sum(x.numel for x in info.inputs)
+    running, training = info.params + batch * held, info.params * copies + rows * kept
+    return Cost(info.params, info.flops, batch * info.flops * passes, FLOAT * running, FLOAT * training)
+
+
+def _above(path: str) -> list[str]:
+    """``path`` and the blocks around it."""
+    parts = path.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
 
 
 def _learning(inference: Inference) -> set[str]:

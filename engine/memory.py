@@ -58,7 +58,8 @@ def batch_size(config: TrainConfig) -> int:
 
 def per_example(inference: Inference) -> int:
     """Values kept for one example: every output, and what layers such as LSTM and attention keep inside."""
-    return sum(info.inner + info.output.numel for info in inference.nodes.values() if info.output)
+    found = (inference.nodes[n.id] for n in inference.graph.nodes)  # a block stands for all that is in it
+    return sum(info.inner + info.output.numel for info in found if info.output)
 
 
 def allowed() -> int:

@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from builder.block import at
 from builder.catalog import BY_TYPE
-from builder.infer import Inference
+from builder.diagnostic import Refused
+from builder.infer import Inference, NodeInfo
 from engine import memory
 from engine.config import TrainConfig
 from engine.cost import Cost, Costs, costs
@@ -28,9 +30,12 @@ COLUMNS = {
 def measured(inference: Inference, config: TrainConfig) -> Costs:
     """The costs of a run with ``config``. A table that has not been read yet counts nothing."""
     data = _data(config)
-    if data is None:
-        return costs(inference, config, UNKNOWN, UNKNOWN)
-    return costs(inference, config, data.n_train, data.n_val, data.nbytes)
+    try:
+        if data is None:
+            return costs(inference, config, UNKNOWN, UNKNOWN)
+        return costs(inference, config, data.n_train, data.n_val, data.nbytes)
+    except Refused:  # too many repeats, which the canvas says
+        return Costs({}, Cost(), 0)
 
 
 def _data(config: TrainConfig) -> Dataset | None:
@@ -40,12 +45,12 @@ def _data(config: TrainConfig) -> Dataset | None:
     return load(config.data, config.seed)
 
 
-def cost_panel(inference: Inference, found: Costs, config: TrainConfig) -> None:
-    """The line, and the table under it."""
+def cost_panel(inference: Inference, found: Costs, config: TrainConfig, block: str) -> None:
+    """The line, and the table under it: of what is in the block that is open, or of the network."""
     st.caption(line(found, memory.available()))
     with st.expander("What each layer costs", icon=":material/payments:"):
         st.caption(basis(config))
-        st.dataframe(table(inference, found), hide_index=True, width="stretch", column_config=_config())
+        st.dataframe(table(inference, found, block), hide_index=True, width="stretch", column_config=_config())
 
 
 def line(found: Costs, free: int) -> str:
@@ -64,10 +69,13 @@ def basis(config: TrainConfig) -> str:
     return f"For batches of {examples} and {words(config.optimizer)}, as on the Train page. A click on a title sorts."
 
 
-def table(inference: Inference, found: Costs) -> pd.DataFrame:
+def table(inference: Inference, found: Costs, block: str = "") -> pd.DataFrame:
+    """One row per node of the network, or of the ``block`` at that path with all its repeats."""
     rows = []
-    for node in inference.graph.nodes:
-        cost, info, spec = found.nodes[node.id], inference.nodes[node.id], BY_TYPE.get(node.type)
+    known = inference.inside(block)
+    for node in at(inference.graph, block).nodes:
+        cost, info = found.nodes.get(f"{block}.{node.id}" if block else node.id, Cost()), known.get(node.id, NodeInfo())
+        spec = BY_TYPE.get(node.type)
         title = (spec and spec.title) or node.type
         shape = str(info.output) if info.output else "not known"
         rows.append({"Layer": node.label or node.id, "Type": title, "Output": shape, **_figures(cost)})

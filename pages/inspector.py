@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import streamlit as st
 
+from builder.block import at, entries, inside, is_block
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic
 from builder.edit import SetLabel, SetParams
 from builder.graph import Node
+from builder.grouping import ungroup
 from builder.infer import Inference, NodeInfo
 from builder.params import coerce
 from builder.spec import LayerSpec, Param
 from engine.cost import Costs
 from pages.canvas import Doc
+from pages.canvas.paths import find, numbered, split
 from pages.costs import amount, badge
 from pages.forms import escape, is_text, param_input, parse, tell, write
 
+PORTS = ("Input", "Output")  # within a block
+
 
 def inspector(doc: Doc, inference: Inference, costs: Costs) -> None:
-    picked = [n for n in doc.graph.nodes if n.id in doc.selected]
-    if len(picked) == 1 and picked[0].type in BY_TYPE:
-        _layer(doc, picked[0], inference.nodes[picked[0].id], costs)
+    picked = [path for path in doc.selected if (node := find(doc.graph, path)) and node.type in BY_TYPE]
+    if len(picked) == 1 and len(doc.selected) == 1:
+        _layer(doc, picked[0], inference, costs)
     else:
         _summary(doc, inference, len(picked))
 
@@ -44,7 +50,7 @@ def _summary(doc: Doc, inference: Inference, picked: int) -> None:
 
 
 def problems(doc: Doc, diagnostics: tuple[Diagnostic, ...], place: str = "summary") -> None:
-    """Every Diagnostic with the button that cures it."""
+    """Every Diagnostic with the button that cures it, and the way into the block where it is."""
     for i, problem in enumerate(diagnostics):
         tell(problem)
         if problem.fix:
@@ -56,33 +62,56 @@ def problems(doc: Doc, diagnostics: tuple[Diagnostic, ...], place: str = "summar
                 width="stretch",
                 icon=":material/build:",
             )
+        if problem.node and "." in problem.node and find(doc.graph, problem.node):
+            st.button(
+                f"Show {escape(problem.node)}",
+                key=f"show.{place}.{i}",
+                on_click=doc.ask,
+                args=("select", problem.node),
+                width="stretch",
+                icon=":material/search:",
+            )
 
 
-def _layer(doc: Doc, node: Node, info: NodeInfo, costs: Costs) -> None:
+def _layer(doc: Doc, path: str, inference: Inference, costs: Costs) -> None:
+    block, id = split(path)
+    node = at(doc.graph, block).by_id[id]
+    info = inference.nodes.get(numbered(doc.graph, path), NodeInfo())
     spec = BY_TYPE[node.type]
     st.markdown(f"##### {spec.title or spec.type}", help=spec.help)
-    st.caption(f"{node.id} · output {info.output or 'not known'} · {info.params:,} parameters")
-    if info.output:
-        st.caption(f"Needs {badge(costs.nodes[node.id])}.")
-    for problem in info.diagnostics:
-        tell(problem)
-        if problem.fix:
-            st.button(
-                problem.fix.label,
-                key=f"fix.{node.id}.{problem.code}",
-                on_click=apply_fix,
-                args=(doc, problem),
-                width="stretch",
-                icon=":material/build:",
-            )
-    _label(doc, node)
+    params = costs.nodes[path].params if path in costs.nodes else info.params
+    st.caption(f"{path} · output {info.output or 'not known'} · {params:,} parameters")
+    if info.output and path in costs.nodes:
+        st.caption(f"Needs {badge(costs.nodes[path])}.")
+    problems(doc, info.diagnostics, path)
+    _label(doc, path, node)
+    if block and node.type in PORTS:
+        st.caption("It stands for what comes into this block." if node.type == "Input" else "What this block gives.")
+        return
+    if is_block(node):
+        _block(doc, path, node, info)
     for param in spec.params:
-        _param(doc, node, param, spec.complete(node.params)[param.name])
+        _param(doc, path, param, spec.complete(node.params)[param.name])
     _about(spec)
 
 
-def _label(doc: Doc, node: Node) -> None:
-    key = f"label.{node.id}"
+def _block(doc: Doc, path: str, node: Node, info: NodeInfo) -> None:
+    """The ports of a block, and the way in and out of having it."""
+    names = [n.label or n.id for n in entries(inside(node))]
+    for name, shape in zip_longest(names, info.inputs):
+        st.caption(f"input **{escape(name or '')}** · {shape or 'not known'}")
+    a, b = st.columns(2)
+    a.button("Open", on_click=doc.ask, args=("open", *path.split(".")), icon=":material/open_in_full:", width="stretch")
+    b.button("Ungroup", on_click=_ungroup, args=(doc, path), icon=":material/grid_view:", width="stretch")
+
+
+def _ungroup(doc: Doc, path: str) -> None:
+    block, id = split(path)
+    doc.change(block, ungroup(at(doc.graph, block), id))
+
+
+def _label(doc: Doc, path: str, node: Node) -> None:
+    key = f"label.{path}"
     st.session_state[key] = node.label
     st.text_input(
         "Name",
@@ -90,33 +119,35 @@ def _label(doc: Doc, node: Node) -> None:
         max_chars=60,
         placeholder=node.id,
         on_change=_set_label,
-        args=(doc, node.id, key),
+        args=(doc, path, key),
         help="Free text, shown on the canvas.",
     )
 
 
-def _set_label(doc: Doc, node: str, key: str) -> None:
-    doc.command((SetLabel(node, st.session_state[key].strip()),))
+def _set_label(doc: Doc, path: str, key: str) -> None:
+    block, id = split(path)
+    doc.change(block, (SetLabel(id, st.session_state[key].strip()),))
 
 
-def _param(doc: Doc, node: Node, param: Param, value: Any) -> None:
-    key = f"param.{node.id}.{param.name}"
+def _param(doc: Doc, path: str, param: Param, value: Any) -> None:
+    key = f"param.{path}.{param.name}"
     st.session_state[key] = (
         write(value) if is_text(param) else value
     )  # the document is the truth, the widget follows it
-    param_input(param, value, key, on_change=_set_param, args=(doc, node.id, param, key))
+    param_input(param, value, key, on_change=_set_param, args=(doc, path, param, key))
     if problem := st.session_state.pop(f"{key}.problem", None):
         tell(problem)
 
 
-def _set_param(doc: Doc, node: str, param: Param, key: str) -> None:
+def _set_param(doc: Doc, path: str, param: Param, key: str) -> None:
     raw = st.session_state[key]
     value = coerce(param, parse(param, raw) if isinstance(raw, str) and param.kind != "choice" else raw)
     problem = param.check(value)
     if problem:
         st.session_state[f"{key}.problem"] = problem
     else:
-        doc.command((SetParams(node, {param.name: value}),))
+        block, id = split(path)
+        doc.change(block, (SetParams(id, {param.name: value}),))
 
 
 def _about(spec: LayerSpec) -> None:

@@ -15,21 +15,30 @@ from typing import Any
 
 import streamlit as st
 
+from builder.block import BLOCK
+from builder.blocks import BLOCKS
+from builder.blocks.spec import BlockSpec
 from builder.catalog import CATALOG
 from builder.colors import GROUP_COLORS, OTHER
 from builder.spec import LayerSpec
 from builder.suggest import hopeless
+from pages.canvas.blocks import Insertion, asked
 from pages.canvas.doc import Doc
 from pages.canvas.notes import Notes, fix_for, notes
 from pages.canvas.paste import paste
 
-__all__ = ["Doc", "Notes", "canvas", "fix_for", "notes", "palette", "sync"]
+__all__ = ["Doc", "Insertion", "Notes", "canvas", "fix_for", "notes", "palette", "sync"]
 
 
 def palette() -> dict[str, Any]:
     """What the browser needs to know of the catalogue."""
     groups = list(dict.fromkeys(spec.group for spec in CATALOG))
-    return {"groups": groups, "colors": GROUP_COLORS | {"": OTHER}, "layers": [_layer(spec) for spec in CATALOG]}
+    return {
+        "groups": [*groups, BLOCK.group],
+        "colors": GROUP_COLORS | {"": OTHER},
+        "layers": [*(_layer(spec) for spec in CATALOG), *(_block(spec) for spec in BLOCKS)],
+        "block": _layer(BLOCK),
+    }
 
 
 def _layer(spec: LayerSpec) -> dict[str, Any]:
@@ -47,7 +56,13 @@ def _layer(spec: LayerSpec) -> dict[str, Any]:
     }
 
 
-_PLACE = {spec.type: i for i, spec in enumerate(CATALOG)}
+def _block(spec: BlockSpec) -> dict[str, Any]:
+    """A built-in block, as if it were a layer; Python draws it where it is wanted."""
+    words = {"type": spec.name, "title": spec.title, "help": spec.help, "keywords": f"block {spec.keywords}"}
+    return _layer(BLOCK) | words | {"builtin": True, "ports": [{"name": "input", "variadic": False}]}
+
+
+_PLACE = {name: i for i, name in enumerate([*(spec.type for spec in CATALOG), *(spec.name for spec in BLOCKS)])}
 _BUNDLE = (Path(__file__).parent / "assets" / "canvas.js").read_text(encoding="utf-8")
 _PALETTE = palette()
 _VERSION = hashlib.sha256((_BUNDLE + json.dumps(_PALETTE)).encode()).hexdigest()[:12]
@@ -94,13 +109,15 @@ def canvas(
     palette: bool = True,
     height: int = 620,
     on_fix: Callable[[str, str], None] | None = None,
+    on_insert: Callable[[Insertion], None] | None = None,
 ) -> None:
     """Mounts the editor for ``doc``; call ``sync`` first, and keep both in one ``st.fragment``.
 
     ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes;
     ``preview`` names the preview whose pictures stand in them (event ``layerloom:preview``, see frontend/src/types.ts).
     ``palette`` is whether the list of layers stands beside the drawing.
-    ``on_fix(node, code)`` is called when the user presses the button that cures that problem.
+    ``on_fix(node, code)`` is called when the user presses the button that cures that problem, ``on_insert`` when a
+    built-in block is to be inserted.
     ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.
     """
 
@@ -114,6 +131,13 @@ def canvas(
         if not readonly:
             sync(doc, key)
             paste(doc, _sent(key, "paste"))
+
+    def block() -> None:
+        if not readonly:
+            sync(doc, key)
+            wanted = asked(doc, _sent(key, "block"))
+            if wanted and on_insert:
+                on_insert(wanted)
 
     data = doc.to_json() | {
         "lib": _VERSION,
@@ -133,6 +157,7 @@ def canvas(
             on_state_change=lambda: None,
             on_fix_change=fix,
             on_paste_change=pasted,
+            on_block_change=block,
         )
 
 

@@ -11,9 +11,10 @@ from builder.diagnostic import Refused
 from builder.document import FORMAT, VERSION, from_json, to_json
 from builder.edit import Edit, apply
 from builder.graph import Graph
+from pages.canvas.paths import find, walk, within
 
 PARTS = ("nodes", "edges", "notes")  # of a document, as the browser has them
-Request = Literal["layout", "fit", "select", "say"]
+Request = Literal["layout", "fit", "select", "say", "open"]
 
 
 def _epoch() -> str:
@@ -39,18 +40,22 @@ class Command:
 
 @dataclass(frozen=True)
 class State:
-    """What a browser reports: its drawing at revision ``rev``, with our commands up to ``ack`` in it."""
+    """What a browser reports: its drawing at revision ``rev``, with our commands up to ``ack`` in it.
+
+    ``selected`` are the paths of nodes, ``open`` is that of the block that is seen from within ("" for none).
+    """
 
     graph: Graph
     selected: tuple[str, ...]
     epoch: str
     rev: int
     ack: int
+    open: str = ""
 
 
 @dataclass
 class Doc:
-    """One drawing; keep it in ``st.session_state``. ``graph`` and ``selected`` are what to read.
+    """One drawing; keep it in ``st.session_state``. ``graph``, ``selected`` and ``open`` are what to read.
 
     The browser owns the drawing, so ``graph`` is not assigned: ``load`` replaces it, ``command`` edits it.
     """
@@ -61,10 +66,11 @@ class Doc:
     rev: int = 0
     seq: int = 0
     pending: tuple[Command, ...] = ()
+    open: str = ""
 
     def load(self, graph: Graph) -> None:
         """Puts ``graph`` in the place of the drawing. What the browser still had under way is dropped."""
-        self.graph, self.selected, self.pending = graph, (), ()
+        self.graph, self.selected, self.pending, self.open = graph, (), (), ""
         self.epoch, self.rev = _epoch(), 0
 
     def command(self, edits: Iterable[Edit]) -> None:
@@ -72,8 +78,13 @@ class Doc:
         self.seq += 1
         self._issue(Command(self.seq, tuple(edits)))
 
+    def change(self, path: str, edits: Iterable[Edit]) -> None:
+        """The same for ``edits`` that are addressed from within the block at ``path``."""
+        self.command(within(path, edits))
+
     def ask(self, op: Request, *ids: str, text: str = "") -> None:
-        """Has the browser lay out or fit the drawing, select the nodes ``ids``, or show ``text`` as a refusal."""
+        """Has the browser lay out or fit the drawing, select the nodes ``ids`` (paths), open the block that ``ids``
+        lead to, one in the other, or show ``text`` as a refusal."""
         self.seq += 1
         self._issue(Command(self.seq, op=op, ids=ids, text=text))
 
@@ -85,7 +96,13 @@ class Doc:
         """What the browser will do with ``command``, so that shapes are right before it answers."""
         self.graph = apply(self.graph, command.edits)
         chosen = command.ids if command.op == "select" else self.selected
-        self.selected = tuple(s for s in chosen if s in self.graph.by_id)
+        self.selected = tuple(s for s in chosen if find(self.graph, s))
+        if command.op == "select" and self.selected:
+            self.open = self.selected[0].rpartition(".")[0]
+        elif command.op == "open":
+            self.open = ".".join(command.ids)
+        while self.open and not find(self.graph, self.open):
+            self.open = self.open.rpartition(".")[0]
 
     def merge(self, value: object) -> None:
         """Takes over what the browser reported. A report that is malformed or of a replaced drawing is ignored."""
@@ -93,7 +110,7 @@ class Doc:
         if state is None or state.epoch != self.epoch or state.rev < self.rev:
             return
         self.pending = tuple(c for c in self.pending if c.seq > state.ack)
-        self.graph, self.selected, self.rev = state.graph, state.selected, state.rev
+        self.graph, self.selected, self.rev, self.open = state.graph, state.selected, state.rev, state.open
         for command in self.pending:
             self._apply(command)
 
@@ -114,8 +131,8 @@ def parse(value: object) -> State | None:
     if not isinstance(value, Mapping):
         return None
     said = [value.get(key) for key in ("epoch", "rev", "ack", "selected")]
-    match said:
-        case [str(epoch), int(rev), int(ack), list(selected)]:
+    match [*said, value.get("open", "")]:
+        case [str(epoch), int(rev), int(ack), list(selected), str(open_)]:
             pass
         case _:
             return None
@@ -125,5 +142,5 @@ def parse(value: object) -> State | None:
         )
     except Refused:
         return None
-    known = tuple(n.id for n in graph.nodes if n.id in selected)
-    return State(graph, known, epoch, rev, ack)
+    known = tuple(path for path, _, _ in walk(graph) if path in selected)
+    return State(graph, known, epoch, rev, ack, open_ if find(graph, open_) else "")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from builder.block import at
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Refused
 from builder.document import loads
-from builder.edit import AddNode, AddNote, Connect, Edit
+from builder.edit import AddNode, AddNote, Connect, Edit, apply
 from builder.graph import Edge, Graph, Node
+from pages.canvas.blocks import readable
 from pages.canvas.doc import Doc
+from pages.canvas.paths import within
 
 GRID = 10  # canvas pixels, as nodes snap there
 WIDE, HIGH = 170, 90  # canvas pixels that a layer takes up
@@ -18,7 +21,8 @@ MOST_TOLD = 3
 
 
 def paste(doc: Doc, sent: object) -> None:
-    """Adds the network in what the browser ``sent`` ({text, at: [x, y]}) as one undo step, or says why it is none."""
+    """Adds the network in what the browser ``sent`` ({text, at: [x, y]}) to the block that is open, as one undo step,
+    or says why it is none."""
     match sent:
         case {"text": str(text), "at": [int() | float() as x, int() | float() as y]}:
             pass
@@ -30,10 +34,16 @@ def paste(doc: Doc, sent: object) -> None:
         told = " ".join(d.text for d in refused.diagnostics[:MOST_TOLD])
         doc.ask("say", text=f"What was pasted is not a network. {told}")
         return
-    edits, ids = added(doc.graph, found, (float(x), float(y)))
+    edits, ids = added(at(doc.graph, doc.open), found, (float(x), float(y)))
+    try:
+        readable(apply(doc.graph, within(doc.open, edits)))
+    except Refused as refused:
+        doc.ask("say", text=refused.diagnostics[0].text)
+        return
     if edits:
-        doc.command(edits)
-        doc.ask("select", *ids)
+        path = f"{doc.open}." if doc.open else ""
+        doc.change(doc.open, edits)
+        doc.ask("select", *(path + id for id in ids))
 
 
 def added(graph: Graph, found: Graph, middle: tuple[float, float]) -> tuple[list[Edit], tuple[str, ...]]:
@@ -41,7 +51,7 @@ def added(graph: Graph, found: Graph, middle: tuple[float, float]) -> tuple[list
     twin = _twins(graph, found)
     dx, dy = _shift(graph, found, middle)
 
-    def at(position: tuple[float, float]) -> tuple[float, float]:
+    def moved(position: tuple[float, float]) -> tuple[float, float]:
         return position[0] + dx, position[1] + dy
 
     def params(node: Node) -> Mapping[str, object]:
@@ -49,9 +59,9 @@ def added(graph: Graph, found: Graph, middle: tuple[float, float]) -> tuple[list
         named = {p.name for p in BY_TYPE[node.type].params if p.kind == "node"}
         return {k: twin.get(v, v) if k in named else v for k, v in node.params.items()}
 
-    nodes = [AddNode(replace(n, id=twin[n.id], params=params(n), position=at(n.position))) for n in found.nodes]
+    nodes = [AddNode(replace(n, id=twin[n.id], params=params(n), position=moved(n.position))) for n in found.nodes]
     wires = [Connect(Edge(twin[e.source], twin[e.target], e.port)) for e in found.edges]
-    notes = [AddNote(replace(n, id=twin[n.id], position=at(n.position))) for n in found.notes]
+    notes = [AddNote(replace(n, id=twin[n.id], position=moved(n.position))) for n in found.notes]
     return [*nodes, *wires, *notes], tuple(twin.values())
 
 

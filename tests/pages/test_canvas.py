@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
+from builder.blocks import BLOCKS
 from builder.catalog import BY_TYPE, CATALOG, GROUPS
 from builder.diagnostic import Diagnostic
 from builder.document import dumps
@@ -46,7 +47,8 @@ def report(doc: Doc, graph: Graph | None = None, **changes: Any) -> dict[str, An
 
 def test_every_layer_of_the_catalogue_is_in_the_palette_and_in_a_group() -> None:
     wire = palette()
-    assert [layer["type"] for layer in wire["layers"]] == [spec.type for spec in CATALOG]
+    assert [layer["type"] for layer in wire["layers"]] == [s.type for s in CATALOG] + [s.name for s in BLOCKS]
+    assert len({layer["type"] for layer in wire["layers"]}) == len(wire["layers"])
     assert {layer["group"] for layer in wire["layers"]} == set(wire["groups"]) <= set(GROUPS)
 
 
@@ -67,7 +69,10 @@ def test_a_healthy_node_has_its_shape_and_the_number_of_its_weights() -> None:
 def test_a_node_knows_what_fits_behind_it_and_an_output_has_nothing_behind_it() -> None:
     graph = chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("Output", {}))
     said = notes(infer(graph))
-    assert said["conv2d_1"]["next"] == candidates(graph, "conv2d_1")
+    layers = tuple(name for name in said["conv2d_1"]["next"] if name in BY_TYPE)
+    assert layers == candidates(graph, "conv2d_1")
+    assert "residual" in said["conv2d_1"]["next"]
+    assert "transformer_encoder" not in said["conv2d_1"]["next"]
     assert "Conv1d" not in said["conv2d_1"]["next"]
     assert "next" not in said["output_1"]
 

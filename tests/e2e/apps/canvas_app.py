@@ -8,12 +8,14 @@ import random
 
 import streamlit as st
 
+from builder.blocks import BY_NAME
 from builder.diagnostic import Diagnostic
 from builder.document import to_json
 from builder.edit import AddNode, Connect, Disconnect, SetLabel, SetParams
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
-from pages.canvas import Doc, canvas, fix_for, notes, sync
+from pages.canvas import Doc, Insertion, canvas, fix_for, notes, sync
+from pages.canvas.blocks import insert
 
 KEY = "net"
 if gc.get_freeze_count() == 0:
@@ -50,8 +52,21 @@ def residual(n: int) -> Graph:
     return graph
 
 
+def blocks() -> Graph:
+    """A residual block that stands there twice, between an Input and a head."""
+    graph = chain(("Input", {"shape": [16, 14, 14]}))
+    inner = BY_NAME["residual"].graph(in_channels=16, channels=16)
+    graph = graph.add(Node("res_1", "Block", {"repeat": 2}, "Stage", (300.0, 0.0), inner), [Edge("input_1", "res_1")])
+    last = "res_1"
+    for k, (type_, params) in enumerate([("Flatten", {}), ("Linear", {"out_features": 10}), ("Output", {})]):
+        node = Node(graph.fresh_id(type_), type_, params, position=(560.0 + 260 * k, 0.0))
+        graph, last = graph.add(node, [Edge(last, node.id)]), node.id
+    return graph
+
+
 DRAWINGS = {
     "empty": Graph(),
+    "blocks": blocks(),
     "cnn": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("ReLU", {}), ("MaxPool2d", {}), ("Flatten", {}),
                  ("Linear", {"out_features": 10}), ("Output", {})),
     "broken": chain(("Input", {"shape": [1, 28, 28]}), ("Conv2d", {}), ("MaxPool2d", {"kernel_size": 40}), ("ReLU", {}),
@@ -102,6 +117,11 @@ def cure(node: str, code: str) -> None:
         doc.command(fix.edits)
 
 
+def add(wanted: Insertion) -> None:
+    given = wanted.given(infer(doc.graph))
+    insert(doc, wanted, wanted.spec.suit(given) if given else {})
+
+
 @st.fragment
 def editor() -> None:
     sync(doc, KEY)
@@ -116,6 +136,7 @@ def editor() -> None:
         readonly=bool(st.session_state.get("readonly")),
         height=int(st.query_params.get("height", "600")),
         on_fix=cure,
+        on_insert=add,
     )
     with st.container(horizontal=True):
         st.button("Widen", on_click=widen)
@@ -128,7 +149,10 @@ def editor() -> None:
         st.toggle("Read only", key="readonly")
         st.text_input("Feed", key="feed")
     st.code(
-        json.dumps({**to_json(doc.graph), "selected": doc.selected, "rev": doc.rev, "epoch": doc.epoch}), language=None
+        json.dumps(
+            {**to_json(doc.graph), "selected": doc.selected, "open": doc.open, "rev": doc.rev, "epoch": doc.epoch}
+        ),
+        language=None,
     )
 
 

@@ -4,6 +4,8 @@ import {
   type Connection, type FinalConnectionState, type IsValidConnection,
 } from "@xyflow/react";
 import { useAdding } from "./adding";
+import { Crumbs, NameBlock } from "./Blocks";
+import { fromClipboard } from "./clip";
 import { groupColor } from "./colors";
 import { type FEdge, type FNode, type Point } from "./graph";
 import { onKey } from "./keys";
@@ -13,7 +15,7 @@ import { Ctx, LayerNode, TensorEdge, useDoc } from "./parts";
 import { Stack } from "./Stack";
 import { Sticky } from "./Sticky";
 import { Toolbar } from "./Toolbar";
-import { useView } from "./view";
+import { focusNode, useView } from "./view";
 
 const nodeTypes = { layer: LayerNode, note: Sticky };
 const edgeTypes = { tensor: TensorEdge };
@@ -39,8 +41,10 @@ export function Canvas() {
   }, 0);
   const middle = useMiddle(pane);
   const note = () => { if (!doc.st.readonly) { const id = doc.addNote(middle()); setTimeout(() => root.current?.querySelector<HTMLElement>(`[data-id="${id}"] textarea`)?.focus(), 60); } };
-  const next = useNext(root);
-  const press = useLongPress(next);
+  const paste = () => void fromClipboard().then((text) => (text ? doc.pasteText(text, middle()) : doc.say("There is nothing to paste. Copy some layers first.", true)));
+  const next = useNext(root, false), menu = useNext(root, true);
+  const press = useLongPress(menu);
+  useEntering(root);
   const far = useFlowStore((s) => s.transform[2] < 0.35);
   const waiting = useSlow(useDoc((s) => s.waiting));
   const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack && !s.readonly);
@@ -50,22 +54,37 @@ export function Canvas() {
       aria-label="Network editor" onKeyDown={(e) => onKey(doc, { layout, fit, focus, next, note }, e)}
       onPointerDown={(e) => { keepFocus(); press(e); }} {...useClipboard(middle)}>
       {!readonly && <Palette open={open} onDrop={(t, x, y) => close(() => (stack ? append(t) : dropAt(t, x, y)))()} onPick={append} />}
-      <Shown stack={stack} onPaneClick={() => setOpen(false)} next={next} root={root}>
-        <Toolbar {...{ open, setOpen, layout, turn, fit, note, stack }} />
+      <Shown stack={stack} onPaneClick={() => setOpen(false)} next={next} menu={menu} root={root}>
+        <Toolbar {...{ open, setOpen, layout, turn, fit, note, paste, stack }} />
+        <Crumbs />
       </Shown>
       <NextMenu root={root} follow={follow} done={focus} />
       <Find jump={jump} done={focus} />
+      <NameBlock done={focus} />
       <ShortcutSheet done={focus} />
       <Say />
     </div>
   );
 }
 
-interface ShownProps { stack: boolean; onPaneClick(): void; next(node: string): void; root: React.RefObject<HTMLDivElement | null>; children: React.ReactNode }
+interface ShownProps { stack: boolean; onPaneClick(): void; next(node: string): void; menu(node: string): void; root: React.RefObject<HTMLDivElement | null>; children: React.ReactNode }
 /** The drawing, or the same network as a list. */
 function Shown({ stack, children, root, ...rest }: ShownProps) {
   if (stack) return <Stack next={rest.next}>{children}</Stack>;
   return <div className="drawing"><div className="tools">{children}</div><Flow {...rest} root={root} /></div>; // so Tab meets the tools first
+}
+
+/** Another block is open: its colours, and the keyboard stays with what is seen. */
+function useEntering(root: React.RefObject<HTMLDivElement | null>) {
+  const { doc, live } = useContext(Ctx);
+  const at = useDoc((s) => s.at), last = useRef(at);
+  useEffect(() => {
+    live.enter(at);
+    if (last.current === at) return;
+    last.current = at;
+    const block = doc.selected[0];
+    if (block) focusNode(root.current!, block.id); else root.current?.focus({ preventScroll: true });
+  }, [at, doc, live, root]);
 }
 
 /** Whether `on` has been true for a while: only a slow answer is worth showing. */
@@ -87,14 +106,14 @@ function useMiddle(pane: () => Element | null) {
   }, [flow, pane]);
 }
 
-/** Opens the menu of what comes next beside a node. */
-function useNext(root: React.RefObject<HTMLDivElement | null>) {
+/** Opens the menu of what comes next beside a node, with what can be done with it or without. */
+function useNext(root: React.RefObject<HTMLDivElement | null>, acts: boolean) {
   const { doc } = useContext(Ctx);
   return useCallback((from: string) => {
     const box = root.current!.getBoundingClientRect();
     const at = root.current!.querySelector(`[data-id="${from}"]`)?.getBoundingClientRect();
-    if (at) doc.openMenu({ from, x: at.right + 8 - box.left, y: at.top - box.top, at: null });
-  }, [doc, root]);
+    if (at) doc.openMenu({ from, x: at.right + 8 - box.left, y: at.top - box.top, at: null, acts });
+  }, [doc, root, acts]);
 }
 
 /** A finger that rests on a node asks for the same menu. */
@@ -161,7 +180,7 @@ function useWiring(root: React.RefObject<HTMLDivElement | null>) {
   return { onConnect, isValidConnection, onConnectEnd, onClickConnectEnd: onConnectEnd as never, onReconnect, onReconnectStart, onReconnectEnd };
 }
 
-function Flow({ onPaneClick, next, root }: Omit<ShownProps, "stack" | "children">) {
+function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children">) {
   const { doc, live } = useContext(Ctx);
   const nodes = useDoc((s) => s.nodes), edges = useDoc((s) => s.edges), readonly = useDoc((s) => s.readonly), box = useDoc((s) => s.box);
   const legend = useCallback((el: HTMLDivElement | null) => live.setLegend(el), [live]);
@@ -169,7 +188,8 @@ function Flow({ onPaneClick, next, root }: Omit<ShownProps, "stack" | "children"
     <ReactFlow<FNode, FEdge>
       nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} ariaLabelConfig={spoken}
       onNodesChange={doc.onNodesChange} onEdgesChange={doc.onEdgesChange} onPaneClick={onPaneClick} {...useWiring(root)}
-      onNodeContextMenu={(e, n) => { if (!readonly) { e.preventDefault(); next(n.id); } }}
+      onNodeContextMenu={(e, n) => { if (!readonly) { e.preventDefault(); menu(n.id); } }}
+      onNodeDoubleClick={(_, n) => doc.open(n.id)}
       connectionRadius={28} reconnectRadius={18} edgesReconnectable={!readonly} connectOnClick deleteKeyCode={null}
       selectionKeyCode="Shift" multiSelectionKeyCode={["Control", "Meta"]} selectionOnDrag={box} panOnDrag={!box} selectionMode={SelectionMode.Partial}
       onSelectionStart={() => { doc.boxing = true; }} onSelectionEnd={() => { doc.boxing = false; doc.reportSelection(); }}

@@ -4,10 +4,10 @@ import { useEffect, useRef, useState, type CSSProperties, type KeyboardEvent, ty
 export interface Item { id: string; text: string; aside?: string; style?: CSSProperties }
 interface Props {
   label: string; placeholder: string; empty: ReactNode; style?: CSSProperties; className: string;
-  search(query: string): Item[]; onPick(id: string): void; onClose(): void;
+  search(query: string): Item[]; onPick(id: string): void; onClose(): void; children?: ReactNode;
 }
 
-export function Choice({ label, placeholder, empty, style, className, search, onPick, onClose }: Props) {
+export function Choice({ label, placeholder, empty, style, className, search, onPick, onClose, children }: Props) {
   const [query, setQuery] = useState(""), [at, setAt] = useState(0);
   const field = useRef<HTMLInputElement>(null), list = useRef<HTMLUListElement>(null);
   const items = search(query);
@@ -22,6 +22,7 @@ export function Choice({ label, placeholder, empty, style, className, search, on
   const onKeyDown = (e: KeyboardEvent) => { const act = keys[e.key]; if (act) { e.preventDefault(); act(); } };
   return (
     <div className={`choice ${className}`} style={style} onBlur={(e) => { if (!e.currentTarget.contains(e.relatedTarget)) onClose(); }}>
+      {children}
       <input ref={field} type="text" role="combobox" aria-expanded="true" aria-controls="choices" aria-label={label} placeholder={placeholder}
         aria-activedescendant={items[at] && `choice-${at}`} autoComplete="off" spellCheck={false} value={query} onKeyDown={onKeyDown}
         onChange={(e) => { setQuery(e.currentTarget.value); setAt(0); }} />

@@ -1,8 +1,8 @@
 // The same network as a list, one layer under the other: for small screens, screen readers and beginners.
 import { useCallback, useContext, type ReactNode } from "react";
 import { groupColor } from "./colors";
-import { called, type FNode } from "./graph";
-import { Ctx, summary, tone, useDoc } from "./parts";
+import { BLOCK, called, repeats, specOf, type FNode } from "./graph";
+import { contents, Ctx, Cures, summary, tone, useDoc } from "./parts";
 import { isLink, moved, sequence } from "./sequence";
 
 export function Stack({ children, next }: { children: ReactNode; next(node: string): void }) {
@@ -26,7 +26,7 @@ export function Stack({ children, next }: { children: ReactNode; next(node: stri
 function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(node: string): void }) {
   const { doc, live } = useContext(Ctx);
   const slot = useCallback((el: HTMLElement | null) => live.node(n.id, el), [n.id, live]);
-  const note = useDoc((s) => s.notes[n.id]), spec = doc.specs.get(n.data.layer);
+  const note = useDoc((s) => s.notes[s.at + n.id]), spec = specOf(doc.specs, n), block = n.data.layer === BLOCK;
   const fed = useDoc((s) => s.edges.filter((e) => e.target === n.id).map((e) => e.source).join());
   const sources = fed ? fed.split(",") : [], plain = sources.length === 1 && sources[0] === before?.id;
   const link = useDoc((s) => isLink(s, n.id));
@@ -36,20 +36,21 @@ function Row({ n, before, next }: { n: FNode; before: FNode | undefined; next(no
   return (
     <li ref={slot} data-row="" data-id={n.id} className={`row${n.selected ? " sel" : ""}${note?.error ? " bad" : ""}`} style={tone(groupColor(doc.palette, spec?.group))}>
       <button type="button" className="name" aria-pressed={!!n.selected} onClick={() => doc.select([n.id])}>
-        <b>{n.data.label || spec?.title || n.data.layer}</b> <span className="id">{n.id}</span>
-        <span className="sum">{summary(spec, n.data.params)}</span>
+        <b>{n.data.label || spec?.title || n.data.layer}{repeats(n)}</b> <span className="id">{n.id}</span>
+        <span className="sum">{block ? contents(n.data.inner, (t) => doc.specs.get(t)?.title ?? t) : summary(spec, n.data.params)}</span>
         <span className="shape" title={note?.cost}>{note?.shape ?? "–"}{note?.params ? ` · ${note.params} params` : ""}</span>
         {!plain && sources.length > 0 && <span className="from">from {sources.map((id) => doc.called(id)).join(" and ")}</span>}
         {!sources.length && spec?.ports.length ? <span className="from">not fed by any layer yet</span> : null}
       </button>
       <span className="does">
+        {block && <button {...act(true, () => doc.open(n.id))} aria-label={`Open ${name}`} title="Open">⤢</button>}
         <button {...act(up, () => doc.shift(n.id, -1))} aria-label={`Move ${name} up`} title="Move up">↑</button>
         <button {...act(down, () => doc.shift(n.id, 1))} aria-label={`Move ${name} down`} title="Move down">↓</button>
         <button {...act(!!spec?.outputs, () => next(n.id))} aria-label={`Add after ${name}`} title="Add after (A)">+</button>
         <button {...act(true, () => { doc.select([n.id]); doc.deleteSelected(); })} aria-label={`Delete ${name}`} title="Delete">×</button>
       </span>
       <div className="live" />
-      {wrong && <div className="why">{wrong} {note.fix && <button type="button" className="fix" onClick={() => doc.fix(n.id, note.code!)}>Fix: {note.fix}</button>}</div>}
+      {wrong && <div className="why">{wrong} <Cures id={n.id} note={note} /></div>}
     </li>
   );
 }

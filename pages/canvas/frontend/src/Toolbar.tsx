@@ -1,4 +1,5 @@
 import { useContext, type ReactNode } from "react";
+import { copy } from "./Blocks";
 import { Ctx, useDoc } from "./parts";
 
 const PATHS = {
@@ -6,7 +7,10 @@ const PATHS = {
   undo: "M6 3 2.5 6.5 6 10M3 6.5h6.5a3.5 3.5 0 0 1 0 7H7",
   redo: "m10 3 3.5 3.5L10 10M13 6.5H6.5a3.5 3.5 0 0 0 0 7H9",
   delete: "M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.6 9h5.8l.6-9M6.8 7v4M9.2 7v4",
-  duplicate: "M6 6h7.5v7.5H6ZM10 6V2.5H2.5V10H6",
+  duplicate: "M2.5 2.5h7.5v7.5h-7.5ZM13.5 5.5v8h-8M6.25 4.5v3.5M4.5 6.25h3.5",
+  copy: "M6 5.5h7v8H6ZM4 10.5H2.5v-8h7V4",
+  paste: "M5.5 3.5h-2v10h9v-10h-2M5.5 2.5h5v2.5h-5Z",
+  group: "M2.5 2.5h11v11h-11ZM5 5.5h2.5V8H5ZM8.5 8.5H11V11H8.5Z",
   layout: "M2 6.5h4v3H2ZM10 2h4v3h-4ZM10 11h4v3h-4ZM6 8h2M10 3.5H8v9h2",
   turn: "M3 3v8.5h8.5M9 9l2.5 2.5L9 14M7 3h6v5",
   fit: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
@@ -26,8 +30,8 @@ function Icon({ name }: { name: keyof typeof PATHS }): ReactNode {
 /** Not `disabled`: that would drop the keyboard's focus, and with it the next Ctrl+Z. */
 const when = (on: boolean, fn: () => void) => ({ "aria-disabled": !on, onClick: () => { if (on) fn(); } });
 
-interface Props { open: boolean; setOpen(open: boolean): void; layout(): void; turn(): void; fit(): void; note(): void; stack: boolean }
-export function Toolbar({ open, setOpen, layout, turn, fit, note, stack }: Props) {
+interface Props { open: boolean; setOpen(open: boolean): void; layout(): void; turn(): void; fit(): void; note(): void; paste(): void; stack: boolean }
+export function Toolbar({ open, setOpen, layout, turn, fit, note, paste, stack }: Props) {
   const { doc } = useContext(Ctx);
   const readonly = useDoc((s) => s.readonly);
   const undo = useDoc((s) => s.past.length > 0), redo = useDoc((s) => s.future.length > 0);
@@ -39,6 +43,8 @@ export function Toolbar({ open, setOpen, layout, turn, fit, note, stack }: Props
   const edits = [
     ["undo", "Undo", "Ctrl+Z", undo, () => doc.undo()], ["redo", "Redo", "Ctrl+Y", redo, () => doc.undo(true)],
     ["delete", "Delete", "Delete", chosen, () => doc.deleteSelected()], ["duplicate", "Duplicate", "Ctrl+D", picked, () => doc.duplicate()],
+    ["copy", "Copy", "Ctrl+C", picked, () => copy(doc, false)], ["paste", "Paste", "Ctrl+V", true, paste],
+    ["group", "Group into a block", "Ctrl+G", picked, () => doc.s.setState({ panel: "name" })],
   ] as const;
   const drawing = [
     ["layout", "Auto-layout", "L", some, layout], ["turn", lr ? "Lay out downwards" : "Lay out rightwards", "", some, turn],

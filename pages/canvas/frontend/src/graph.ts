@@ -3,7 +3,7 @@ import type { Edge, Node } from "@xyflow/react";
 import type { Edit, GEdge, GNode, Graph, GSticky, LayerSpec, Params } from "./types";
 
 /** A layer, or a sticky note: that is no layer of the catalogue, and its label is its text. */
-export type FNode = Node<{ layer: string; params: Params; label: string }, "layer" | "note">;
+export type FNode = Node<{ layer: string; params: Params; label: string; inner?: Graph }, "layer" | "note">;
 export type FEdge = Edge<Record<string, never>, "tensor">;
 export interface Net { nodes: FNode[]; edges: FEdge[] }
 export type Specs = Map<string, LayerSpec>;
@@ -18,7 +18,7 @@ export const called = (n: FNode | undefined) => (n?.type === "note" ? "Note" : n
 
 export function flowNode(n: GNode): FNode {
   const position = { x: n.position[0], y: n.position[1] };
-  return { id: n.id, type: "layer", position, data: { layer: n.type, params: n.params ?? {}, label: n.label ?? "" } };
+  return { id: n.id, type: "layer", position, data: { layer: n.type, params: n.params ?? {}, label: n.label ?? "", inner: n.inner } };
 }
 export function flowSticky({ id, text, position: [x, y], size: [width, height] }: GSticky): FNode {
   return { id, type: "note", position: { x, y }, width, height, zIndex: -1, data: { layer: "", params: {}, label: text } };
@@ -36,11 +36,26 @@ export function fromFlow(net: Net): Graph {
   const at = (n: FNode) => [Math.round(n.position.x), Math.round(n.position.y)] as [number, number];
   const layers = net.nodes.filter((n) => n.type === "layer"), notes = net.nodes.filter((n) => n.type === "note");
   return {
-    nodes: layers.map((n) => ({ id: n.id, type: n.data.layer, params: n.data.params, label: n.data.label, position: at(n) })),
+    nodes: layers.map((n) => {
+      const { layer, params, label, inner } = n.data;
+      return { id: n.id, type: layer, params, label, position: at(n), ...(inner && { inner }) };
+    }),
     edges: net.edges.map(wireOf),
     notes: notes.map((n) => ({ id: n.id, text: n.data.label, position: at(n), size: [Math.round(n.width!), Math.round(n.height!)] })),
   };
 }
+
+export const BLOCK = "Block";
+/** What the catalogue says of a node; a block has the ports that the Inputs in it make. */
+export function specOf(specs: Specs, n: Pick<FNode, "data"> | undefined): LayerSpec | undefined {
+  const spec = specs.get(n?.data.layer ?? "");
+  if (!spec || n?.data.layer !== BLOCK) return spec;
+  const inputs = (n.data.inner?.nodes ?? []).filter((m) => m.type === "Input").map((m) => ({ name: m.label || m.id, variadic: false }));
+  return { ...spec, ports: inputs.length ? inputs : [{ name: "input", variadic: false }] };
+}
+
+/** " × 3" for a block that repeats. */
+export const repeats = (n: Pick<FNode, "data">) => (n.data.layer === BLOCK && Number(n.data.params.repeat) > 1 ? ` × ${n.data.params.repeat}` : "");
 
 /** How many inputs a node shows: a variadic layer always has a free one, and two at least. */
 export function portCount(net: Net, spec: LayerSpec | undefined, id: string): number {
@@ -66,8 +81,8 @@ export function refuse(net: Net, specs: Specs, source: string, target: string): 
   const from = net.nodes.find((n) => n.id === source), to = net.nodes.find((n) => n.id === target);
   if (!from || !to) return "That layer is gone.";
   if (source === target) return `${called(to)} cannot feed itself. Connect it to another layer.`;
-  if (specs.get(to.data.layer)?.ports.length === 0) return `${called(to)} takes no input. Connect it to another layer.`;
-  if (specs.get(from.data.layer)?.outputs === 0) return `${called(from)} has no output. Start from another layer.`;
+  if (specOf(specs, to)?.ports.length === 0) return `${called(to)} takes no input. Connect it to another layer.`;
+  if (specOf(specs, from)?.outputs === 0) return `${called(from)} has no output. Start from another layer.`;
   if (downstream(net, target).has(source)) {
     return `${called(to)} already leads to ${called(from)}: this wire would close a loop. Connect it the other way round.`;
   }
@@ -84,8 +99,7 @@ export function disconnect(net: Net, ids: Set<string>): Net {
 }
 /** The first input of `target` without a wire, else its last one. */
 export function freePort(net: Net, specs: Specs, target: string): number {
-  const layer = net.nodes.find((n) => n.id === target)?.data.layer;
-  const count = portCount(net, specs.get(layer ?? ""), target);
+  const count = portCount(net, specOf(specs, net.nodes.find((n) => n.id === target)), target);
   const taken = new Set(net.edges.filter((e) => e.target === target).map(portOf));
   let port = 0;
   while (taken.has(port) && port < count - 1) port += 1;
@@ -165,6 +179,7 @@ export function apply(net: Net, edit: Edit): Net {
     case "remove_node": return remove(net, edit.id);
     case "set_params": return change(edit.id, (n) => ({ params: { ...n.data.params, ...edit.params } }));
     case "set_label": return change(edit.id, () => ({ label: edit.label }));
+    case "inside": return change(edit.id, (n) => (n.data.inner ? { inner: fromFlow(edit.edits.reduce(apply, toFlow(n.data.inner))) } : {}));
     case "connect": return connect(net, edit.edge);
     case "disconnect": return disconnect(net, new Set([flowEdge(edit.edge).id]));
   }

@@ -30,6 +30,7 @@ class Editor {
   update({ data, setStateValue, setTriggerValue }: Args<Data>) {
     this.doc.send = (state) => setStateValue("state", state);
     this.doc.fix = (node, code) => setTriggerValue("fix", { node, code });
+    this.doc.ask = (asked) => setTriggerValue("block", asked);
     this.doc.paste = (text, at) => setTriggerValue("paste", { text, at: [at.x, at.y] });
     this.box.style.height = `${data.height}px`;
     flushSync(() => this.doc.receive(data)); // shapes are painted in this very frame

@@ -10,7 +10,7 @@ export const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ["A", "add what comes after the layer in focus"],
   ["C", "connect from the layer in focus; Enter on another one finishes"],
   ["Tab", "go to the next layer or wire"],
-  ["Enter", "select"],
+  ["Enter", "select; on a block, open it"],
   ["← ↑ → ↓", "move the selection"],
   ["Delete", "delete, and close the gap"],
   ["Ctrl Z", "undo"],
@@ -20,6 +20,8 @@ export const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ["Ctrl V", "paste layers or a whole network"],
   ["Ctrl D", "duplicate"],
   ["Ctrl A", "select all"],
+  ["Ctrl G", "group the selection into a block"],
+  ["Ctrl Shift G", "take a block apart"],
   ["Shift drag", "select what is in a box"],
   ["B", "boxes by plain dragging, on and off"],
   ["Ctrl F", "find a layer (also /)"],
@@ -28,7 +30,7 @@ export const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ["L", "lay out anew"],
   ["F", "fit the drawing into view"],
   ["?", "this sheet"],
-  ["Escape", "stop, close"],
+  ["Escape", "stop, close, leave the block"],
 ];
 
 export function onKey(doc: Doc, act: Actions, e: KeyboardEvent) {
@@ -58,11 +60,19 @@ function action(doc: Doc, act: Actions, key: string, node: string | null): (() =
     case "n": return act.note;
     case "b": return () => doc.toggle("box");
     case "s": return () => { act.focus(); doc.toggle("stack"); };
-    case "escape": return () => doc.s.setState({ connectFrom: null, menu: null, panel: null });
+    case "mod+g": return () => { if (doc.selected.length) doc.s.setState({ panel: "name" }); };
+    case "mod+shift+g": return () => doc.ungroup();
+    case "escape": return () => escape(doc);
     case "a": return layer ? () => act.next(layer) : undefined;
     case "c": return layer && node ? () => (from && from !== node ? finish(doc, from, node) : begin(doc, node)) : undefined;
-    case "enter": return node && from ? () => finish(doc, from, node) : undefined;
+    case "enter": return node && from ? () => finish(doc, from, node) : node && doc.isBlock(node) ? () => doc.open(node) : undefined;
   }
+}
+/** Stops what is under way; where nothing is, leads out of the block that is open. */
+function escape(doc: Doc) {
+  const { connectFrom, menu, panel } = doc.st;
+  if (connectFrom || menu || panel) doc.s.setState({ connectFrom: null, menu: null, panel: null });
+  else doc.leave();
 }
 function begin(doc: Doc, node: string) {
   if (doc.st.readonly) return;

@@ -13,7 +13,8 @@ export class LiveView {
   private wires = new Map<string, Wire>();
   private feed: string | null = null;
   private preview: string | null = null;
-  private last: Record<string, Seen> | null = null;
+  private last = new Map<string, Seen>(); // by path of the drawing
+  private at = ""; // what the paths of what is seen begin with
   private legend: HTMLElement | null = null;
 
   constructor() {
@@ -46,19 +47,28 @@ export class LiveView {
   wire(id: string, wire: Wire | null) { if (wire) { this.wires.set(id, wire); this.paintWire(id); } else this.wires.delete(id); }
   setLegend(el: HTMLElement | null) { this.legend = el; this.showLegend(); }
 
+  /** Another block is open: what is seen are other nodes, though their names may be the same. */
+  enter(at: string) {
+    if (at === this.at) return;
+    this.at = at;
+    this.repaint();
+  }
   private show(seen: Record<string, Seen> | null) {
-    this.last = seen;
+    this.last = byPath(seen ?? {});
     this.showLegend();
+    this.repaint();
+  }
+  private repaint() {
     for (const id of this.nodes.keys()) this.paintNode(id);
     for (const id of this.wires.keys()) this.paintWire(id);
   }
   private showLegend() {
-    const coloured = Object.values(this.last ?? {}).some((v) => v.c !== null);
+    const coloured = [...this.last.values()].some((v) => v.c !== null);
     this.legend?.toggleAttribute("hidden", !coloured);
   }
   // Plain properties: a custom property is inherited and would restyle every descendant.
   private paintNode(id: string) {
-    const el = this.nodes.get(id)!, v = this.last?.[id], at = mark(v);
+    const el = this.nodes.get(id)!, v = this.last.get(this.at + id), at = mark(v);
     if (el.dataset.live !== at) {
       el.dataset.live = at;
       el.style.backgroundColor = at && TINT[Number(at)];
@@ -70,11 +80,29 @@ export class LiveView {
   /** A wire takes the colour of the layer it feeds, or else of the one that feeds it. */
   private paintWire(id: string) {
     const { el, source, target } = this.wires.get(id)!;
-    const at = mark(this.last?.[target]) || mark(this.last?.[source]);
+    const at = mark(this.last.get(this.at + target)) || mark(this.last.get(this.at + source));
     if (el.dataset.live === at) return;
     el.dataset.live = at;
     el.querySelector<SVGPathElement>(".react-flow__edge-path")!.style.stroke = at && RAMP[Number(at)];
   }
+}
+
+/** Ids of a run are those of the network with its blocks written out: `res_1.0.conv_1` is drawn as `res_1.conv_1`. */
+const drawn = (id: string) => id.split(".").filter((part) => !/^\d+$/.test(part)).join(".");
+const far = (v: Seen | undefined) => (typeof v?.c === "number" ? Math.abs(v.c - 0.5) : -1);
+
+/** A node that is drawn once and repeats shows the worst of its times; a block shows its worst layer, and names it. */
+export function byPath(seen: Record<string, Seen>): Map<string, Seen> {
+  const found = new Map<string, Seen>();
+  for (const [id, v] of Object.entries(seen)) {
+    const path = drawn(id), parts = path.split(".");
+    if (far(v) > far(found.get(path)) || !found.has(path)) found.set(path, { ...v, img: found.get(path)?.img ?? v.img, alt: found.get(path)?.alt ?? v.alt });
+    for (let n = parts.length - 1; n > 0; n -= 1) {
+      const block = parts.slice(0, n).join(".");
+      if (far(v) > far(found.get(block))) found.set(block, { c: v.c, t: `${id.slice(block.length + 1)}: ${v.t}` });
+    }
+  }
+  return found;
 }
 
 /** The step on the ramp, "" without a colour. */

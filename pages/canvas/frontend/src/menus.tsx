@@ -1,9 +1,11 @@
 // What opens over the canvas: what comes next, where is it, and which keys there are.
-import { useContext, useEffect, useRef, type RefObject } from "react";
+import { useContext, useEffect, useRef, type CSSProperties, type ReactNode, type RefObject } from "react";
+import { Actions } from "./Blocks";
 import { Choice, type Item } from "./Choice";
 import { groupColor } from "./colors";
 import type { Point } from "./graph";
 import { SHORTCUTS } from "./keys";
+import { everywhere } from "./levels";
 import { Ctx, tone, useDoc } from "./parts";
 import type { LayerSpec } from "./types";
 
@@ -21,10 +23,21 @@ export function NextMenu({ root, follow, done }: NextProps) {
   const search = (query: string) => layers.filter((l) => named(l, query)).map((l): Item =>
     ({ id: l.type, text: l.title, aside: l.group, style: tone(groupColor(doc.palette, l.group)) }));
   const close = () => doc.s.setState({ menu: null });
+  const actions = menu.acts && <Actions done={() => { close(); done(); }} />;
+  if (!doc.specOf(menu.from)?.outputs) return <Bare style={style} close={() => { close(); done(); }}>{actions}</Bare>;
   return (
     <Choice key={`${menu.from} ${menu.x} ${menu.y}`} className="next" label={`What comes after ${doc.called(menu.from)}`} placeholder="What comes next?"
       empty="No layer of that name fits here." style={style} search={search} onClose={() => { close(); done(); }}
-      onPick={(type) => follow(menu.from, type, menu.at)} />
+      onPick={(type) => follow(menu.from, type, menu.at)}>{actions}</Choice>
+  );
+}
+/** The menu of a layer that nothing can follow. */
+function Bare({ style, close, children }: { style: CSSProperties; close(): void; children: ReactNode }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => { box.current?.querySelector("button")?.focus({ preventScroll: true }); }, []);
+  return (
+    <div ref={box} className="choice" style={style} onKeyDown={(e) => { if (e.key === "Escape") close(); }}
+      onBlur={(e) => { if (!e.currentTarget.contains(e.relatedTarget)) close(); }}>{children}</div>
   );
 }
 
@@ -33,15 +46,20 @@ export function named(layer: LayerSpec, query: string): boolean {
   return query.trim().toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
-/** Finds a node by name, type or id. */
+interface Found extends Item { title: string }
+/** Finds a node by name, type or id, whatever block it is in. */
 export function Find({ jump, done }: { jump(id: string): void; done(): void }) {
   const { doc } = useContext(Ctx);
   const open = useDoc((s) => s.panel === "find");
   if (!open) return null;
-  const search = (query: string) => doc.st.nodes.map((n): Item => {
-    const spec = doc.specs.get(n.data.layer);
-    return { id: n.id, text: n.data.label || (spec?.title ?? n.id), aside: n.id, style: tone(groupColor(doc.palette, spec?.group)) };
-  }).filter((item) => `${item.text} ${item.aside} ${doc.specOf(item.id)?.title ?? "note"}`.toLowerCase().includes(query.trim().toLowerCase())).slice(0, FOUND);
+  const layers = everywhere(doc.snap).map(({ node, path }): Found => {
+    const spec = doc.specs.get(node.type), id = [...path, node.id].join(".");
+    return { id, text: node.label || (spec?.title ?? node.type), aside: id, style: tone(groupColor(doc.palette, spec?.group)), title: spec?.title ?? "" };
+  });
+  const notes = doc.st.nodes.filter((n) => n.type === "note").map((n): Found =>
+    ({ id: doc.st.at + n.id, text: n.data.label, aside: n.id, title: "note" }));
+  const search = (query: string) => [...layers, ...notes].filter((item) =>
+    `${item.text} ${item.aside} ${item.title}`.toLowerCase().includes(query.trim().toLowerCase())).slice(0, FOUND);
   return (
     <Choice className="find" label="Find a layer" placeholder="Name, type or id" empty="Nothing on the canvas is called that."
       search={search} onPick={jump} onClose={() => { doc.s.setState({ panel: null }); done(); }} />

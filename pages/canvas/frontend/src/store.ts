@@ -5,23 +5,26 @@ import { align, type Alignment } from "./align";
 import { asText, MAX_CHARS } from "./clip";
 import * as net from "./graph";
 import type { FEdge, FNode, Net, Point, Specs } from "./graph";
+import * as levels from "./levels";
+import type { Snap } from "./levels";
 import { moved } from "./sequence";
-import type { Command, Data, GEdge, LayerSpec, Note, Palette, State } from "./types";
+import type { Asked, Command, Data, GEdge, LayerSpec, Note, Palette, State } from "./types";
 
 /** The menu of what comes behind `from`: at px in the editor; `at` is where the wire was let go, null behind the layer. */
-export interface Menu { from: string; x: number; y: number; at: Point | null }
+export interface Menu { from: string; x: number; y: number; at: Point | null; acts?: boolean } // acts: and what can be done with it
 
-export interface Store extends Net {
+export interface Store extends Snap {
+  at: string; // what the keys of the notes begin with: the path of the open block and a dot, or nothing
   notes: Record<string, Note>; waiting: boolean; // waiting: the notes are of an older drawing
   readonly: boolean; epoch: string; rev: number; ack: number;
-  past: Net[]; future: Net[];
+  past: Snap[]; future: Snap[];
   connectFrom: string | null; dir: "LR" | "TB";
   next: Record<string, number>; lists: number[][];
-  menu: Menu | null; panel: "find" | "keys" | null; stack: boolean; box: boolean; // box: dragging selects
+  menu: Menu | null; panel: "find" | "keys" | "name" | null; stack: boolean; box: boolean; // box: dragging selects
   say: { text: string; refused: boolean };
 }
 const EMPTY: Store = {
-  nodes: [], edges: [], notes: {}, waiting: false, readonly: false, epoch: "", rev: 0, ack: 0, past: [], future: [],
+  nodes: [], edges: [], outer: [], at: "", notes: {}, waiting: false, readonly: false, epoch: "", rev: 0, ack: 0, past: [], future: [],
   connectFrom: null, dir: "LR", say: { text: "", refused: false }, next: {}, lists: [], menu: null, panel: null, stack: false, box: false,
 };
 
@@ -31,28 +34,34 @@ export class Doc {
   send: (state: State) => void = () => {};
   fix: (node: string, code: string) => void = () => {};
   paste: (text: string, at: Point) => void = () => {};
+  ask: (asked: Asked) => void = () => {};
   view = { layout: () => {}, fit: () => {} }; // set by the Canvas, which knows sizes
   boxing = false; // a selection box is being drawn
   moving: FEdge | null = null; // the wire whose end is being dragged
-  private before: Net | null = null; // the drawing when the drag in progress began
+  private before: Snap | null = null; // the drawing when the drag in progress began
   private selectionSent = "";
   private held = false; // within receive: report once, at its end
   private due = false;
 
   constructor(readonly palette: Palette) {
-    this.specs = new Map(palette.layers.map((l) => [l.type, l]));
+    this.specs = new Map([...palette.layers, palette.block].map((l) => [l.type, l]));
   }
   get st() { return this.s.getState(); }
-  get now(): Net { return { nodes: this.st.nodes, edges: this.st.edges }; }
-  specOf(id: string) { return this.specs.get(this.st.nodes.find((n) => n.id === id)?.data.layer ?? ""); }
+  get now(): Net { return levels.netOf(this.st); }
+  get snap(): Snap { return { ...this.now, outer: this.st.outer }; }
+  specOf(id: string) { return net.specOf(this.specs, this.st.nodes.find((n) => n.id === id)); }
   called(id: string) { return net.called(this.st.nodes.find((n) => n.id === id)); }
   /** What fits behind `id`, best first; all that has an input where its output is not known. */
   candidates(id: string): LayerSpec[] {
-    const list = this.st.lists[this.st.next[id]];
+    const list = this.st.lists[this.st.next[this.st.at + id]];
     return list ? list.map((i) => this.palette.layers[i]) : this.palette.layers.filter((l) => l.ports.length);
   }
   toggle(what: "stack" | "box") { if (!this.st.readonly) this.s.setState({ [what]: !this.st[what], menu: null }); }
-  openMenu(menu: Menu) { if (!this.st.readonly && this.specOf(menu.from)?.outputs) this.s.setState({ menu, panel: null }); }
+  openMenu(menu: Menu) {
+    if (this.st.readonly || (!menu.acts && !this.specOf(menu.from)?.outputs)) return;
+    if (menu.acts && !this.selected.some((n) => n.id === menu.from)) this.select([menu.from]);
+    this.s.setState({ menu, panel: null });
+  }
   get selected(): FNode[] { return this.st.nodes.filter((n) => n.selected); }
   say(text: string, refused = false) { this.s.setState({ say: { text, refused } }); }
 
@@ -81,17 +90,17 @@ export class Doc {
   private command(c: Command) {
     this.s.setState({ ack: c.seq });
     if (c.op) { this.request(c); return this.report(); }
-    const added = new Set(c.edits!.flatMap((e) => (e.op === "add_node" ? [e.node.id] : [])));
-    const change = (n: Net) => net.settle(c.edits!.reduce(net.apply, n), added);
+    const change = (s: Snap): Snap => { const now = levels.edited(s, c.edits!); return { ...now, ...net.settle(levels.netOf(now), fresh(s, now)) }; };
     if (this.before) { // mid-drag: the command is a step of its own, before the drag
       this.push(this.before);
       this.before = change(this.before);
-      this.s.setState(change(this.now));
+      this.show(change(this.snap));
       this.commit();
-    } else this.edit(change, "");
+    } else this.step(change(this.snap), "");
   }
   private request(c: Command) {
-    if (c.op === "select") this.s.setState({ nodes: net.select(this.st.nodes, new Set(c.ids)) });
+    if (c.op === "select") this.choose(c.ids!);
+    else if (c.op === "open") this.show(levels.visit(this.snap, c.ids!));
     else if (c.op === "say") this.say(c.text!, true);
     else setTimeout(() => this.view[c.op as "layout" | "fit"](), 30); // when new nodes are measured
   }
@@ -104,40 +113,85 @@ export class Doc {
   private report() {
     this.due = this.held;
     if (this.held) return;
-    const { epoch, rev, ack } = this.st, selected = this.selected.map((n) => n.id);
-    this.selectionSent = selected.join();
-    this.send({ ...net.fromFlow(this.now), epoch, rev, ack, selected });
+    const { epoch, rev, ack, at } = this.st;
+    this.selectionSent = this.selection.join();
+    this.send({ ...levels.whole(this.snap), epoch, rev, ack, selected: this.selection, open: at.slice(0, -1) });
   }
+  private get selection() { return this.selected.map((n) => this.st.at + n.id); }
   reportSelection() {
-    if (!this.boxing && this.selected.map((n) => n.id).join() !== this.selectionSent) this.report();
+    if (!this.boxing && this.selection.join() !== this.selectionSent) this.report();
   }
 
   // ---- edits
   /** One undo step. A change that changes nothing is none. */
   private edit(change: (n: Net) => Net, say: string) {
-    const was = this.now, now = change(was);
-    if (was.nodes === now.nodes && was.edges === now.edges) return;
+    this.step({ ...change(this.now), outer: this.st.outer }, say);
+  }
+  private step(to: Snap, say: string) {
+    const was = this.snap, now = levels.rewired(was, to);
+    if (was.nodes === now.nodes && was.edges === now.edges && was.outer === now.outer) return;
     this.push(was);
-    this.s.setState({ ...now, ...(say && { say: { text: say, refused: false } }) });
+    this.show(now);
+    if (say) this.say(say);
     this.commit();
   }
-  private push(was: Net) { this.s.setState({ past: [...this.st.past, was], future: [] }); }
+  private push(was: Snap) { this.s.setState({ past: [...this.st.past, was], future: [] }); }
+  private show(to: Snap) { this.s.setState({ ...to, at: levels.pathOf(to).map((id) => `${id}.`).join("") }); }
+
+  /** Shows what is in the block at `path`; the empty path is the network itself. No edit, so no undo step. */
+  visit(path: readonly string[]) {
+    const from = levels.pathOf(this.st), to = levels.visit(this.snap, path);
+    if (this.before || from.join() === levels.pathOf(to).join()) return;
+    this.show({ ...to, nodes: net.select(to.nodes, new Set(to.outer.length < from.length ? [from[to.outer.length]] : [])) });
+    this.s.setState({ menu: null, panel: null, connectFrom: null });
+    const name = this.st.outer.at(-1);
+    this.say(name ? `In ${this.crumbs().at(-1)!.text}. Escape leads out.` : "The whole network");
+    this.report();
+  }
+  /** Goes to the layer at `path`, whatever block it is in. */
+  reveal(path: string) { this.choose([path]); this.report(); }
+  open(id: string) { if (this.isBlock(id)) this.visit([...levels.pathOf(this.st), id]); }
+  leave() { this.visit(levels.pathOf(this.st).slice(0, -1)); }
+  isBlock(id: string) { return this.st.nodes.some((n) => n.id === id && n.data.layer === net.BLOCK); }
+  /** The blocks that are open, outermost first, with the path that leads to each. */
+  crumbs() {
+    return this.st.outer.map((f, i) => {
+      const block = f.net.nodes.find((n) => n.id === f.id)!;
+      return { text: net.called(block) + net.repeats(block), path: levels.pathOf(this.st).slice(0, i + 1) };
+    });
+  }
+  group(title: string) {
+    const ids = this.selected.filter((n) => n.type === "layer").map((n) => n.id);
+    if (!this.st.readonly && ids.length) this.ask({ do: "group", ids, title });
+  }
+  ungroup() {
+    const blocks = this.selected.filter((n) => n.data.layer === net.BLOCK);
+    if (this.st.readonly) return;
+    if (blocks.length !== 1) return this.say("Select one block to take it apart.", true);
+    this.ask({ do: "ungroup", id: blocks[0].id });
+  }
 
   undo(redo = false) {
     const { past, future, readonly } = this.st;
     const to = (redo ? future : past).at(-1);
     if (!to || readonly || this.before) return;
-    const here = this.now;
+    const here = levels.visit(this.snap, levels.pathOf(to)); // so that going back shows the same place
+    this.show(measured(to, here));
     this.s.setState({
-      ...measured(to, here), past: redo ? [...past, here] : past.slice(0, -1),
-      future: redo ? future.slice(0, -1) : [...future, here], say: { text: redo ? "Redone" : "Undone", refused: false },
+      past: redo ? [...past, here] : past.slice(0, -1), future: redo ? future.slice(0, -1) : [...future, here],
+      say: { text: redo ? "Redone" : "Undone", refused: false },
     });
     this.commit();
   }
 
-  /** Adds a layer; `onto` is the wire it is led into, or the layer that feeds it. */
+  /** Adds a layer; `onto` is the wire it is led into, or the layer that feeds it. A built-in block comes from Python. */
   add(type: string, at: Point, onto: FEdge | string | null): string {
-    const spec = this.specs.get(type)!, id = net.freshId(type, this.usedIds());
+    const spec = this.specs.get(type)!;
+    if (spec.builtin) {
+      this.ask({ do: "insert", name: type, at: [Math.round(at.x), Math.round(at.y)], onto: onto && typeof onto !== "string" ? net.wireOf(onto) : onto });
+      return "";
+    }
+    const id = net.freshId(type, this.usedIds());
     const position: [number, number] = [Math.round(at.x), Math.round(at.y)];
     const node = { ...net.flowNode({ id, type, params: {}, label: "", position }), selected: true };
     this.edit((n) => {
@@ -159,7 +213,7 @@ export class Doc {
   }
   /** What no setting and no offered cure can make fit. The shape of an Input can still be set, so it may feed anything. */
   private misfit(source: string, target: string): string | null {
-    const { shape, dtype = "float32" } = this.st.notes[source] ?? {};
+    const { shape, dtype = "float32" } = this.st.notes[this.st.at + source] ?? {};
     if (!shape || this.st.waiting || !this.specOf(source)?.ports.length) return null;
     const axes = shape === "scalar" ? 0 : shape.split(" × ").length;
     if (!this.specOf(target)?.never[dtype]?.includes(axes)) return null;
@@ -235,11 +289,17 @@ export class Doc {
     this.s.setState({ nodes: net.select(this.st.nodes, new Set(ids)) });
     this.reportSelection();
   }
+  /** Shows and selects what Python calls by its path. */
+  private choose(paths: string[]) {
+    const [first = "", names] = [paths[0], new Set(paths.map((p) => p.slice(p.lastIndexOf(".") + 1)))];
+    const to = paths.length ? levels.visit(this.snap, first.split(".").slice(0, -1)) : this.snap;
+    this.show({ ...to, nodes: net.select(to.nodes, names) });
+  }
   selectAll() { this.select(this.st.nodes.map((n) => n.id)); }
 
   // ---- React Flow's own changes: drag, measure, select
   onNodesChange = (changes: NodeChange<FNode>[]) => {
-    const was = this.now;
+    const was = this.snap;
     this.s.setState({ nodes: applyNodeChanges(changes.filter((c) => c.type !== "remove"), was.nodes) });
     const positions = changes.filter((c) => c.type === "position");
     if (positions.some((c) => c.dragging)) this.before ??= was;
@@ -249,7 +309,7 @@ export class Doc {
     else if (sizes.length) this.dropped(this.before ?? was);
     if (changes.some((c) => c.type === "select")) queueMicrotask(() => this.reportSelection());
   };
-  private dropped(from: Net) {
+  private dropped(from: Snap) {
     this.before = null;
     const old = new Map(from.nodes.map((n) => [n.id, n]));
     const moved = this.st.nodes.some((n) => {
@@ -264,16 +324,21 @@ export class Doc {
 
 /** Keeps the old object of every note that says the same, so that only nodes with news are drawn again. */
 function shared(old: Record<string, Note>, now: Record<string, Note>): Record<string, Note> {
-  const keys = ["shape", "dtype", "params", "cost", "error", "warn", "code", "fix", "grey"] as const;
+  const keys = ["shape", "dtype", "params", "cost", "error", "warn", "code", "fix", "at", "grey"] as const;
   return Object.fromEntries(Object.entries(now).map(([id, n]) => {
     const o = old[id];
     return [id, o && keys.every((k) => o[k] === n[k]) ? o : n];
   }));
 }
 /** A drawing from the history, with the sizes that are known by now: React Flow hides what has none. */
-function measured(to: Net, here: Net): Net {
+function measured(to: Snap, here: Net): Snap {
   const size = new Map(here.nodes.map((n) => [n.id, n.measured]));
   return { ...to, nodes: to.nodes.map((n) => (n.measured || !size.get(n.id) ? n : { ...n, measured: size.get(n.id) })) };
+}
+/** Ids of the nodes that an edit has brought to what is seen. */
+function fresh(was: Snap, now: Snap): Set<string> {
+  const old = new Set(was.nodes.map((n) => n.id));
+  return new Set(was.outer.length === now.outer.length ? now.nodes.map((n) => n.id).filter((id) => !old.has(id)) : []);
 }
 /** Ports stand left and right, or top and bottom where the wires mostly run down. */
 function direction({ nodes, edges }: Net): "LR" | "TB" {

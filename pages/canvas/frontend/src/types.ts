@@ -8,20 +8,21 @@ export interface LayerSpec {
   defaults: Params;
   ports: Port[];
   outputs: number;         // 0 or 1
+  builtin?: boolean;       // a block that Python builds, `type` is its name
   never: Partial<Record<string, number[]>>; // per dtype the numbers of axes that it cannot take (builder/suggest.py)
 }
 /** `colors` per group; "" is the colour of what belongs to none. */
-export interface Palette { groups: string[]; colors: Record<string, string>; layers: LayerSpec[] }
+export interface Palette { groups: string[]; colors: Record<string, string>; layers: LayerSpec[]; block: LayerSpec }
 
-/** `params` and `label` are left out where there are none. */
-export interface GNode { id: string; type: string; params?: Params; label?: string; position: [number, number] }
+/** `params` and `label` are left out where there are none; a block has an `inner` drawing. */
+export interface GNode { id: string; type: string; params?: Params; label?: string; position: [number, number]; inner?: Graph }
 export interface GEdge { source: string; target: string; port: number }
 export interface GSticky { id: string; text: string; position: [number, number]; size: [number, number] }
 export interface Graph { nodes: GNode[]; edges: GEdge[]; notes?: GSticky[] }
 
 /** What is known of a node; see notes.py. `shape` is also what flows along its outgoing wires. */
 export interface Note {
-  shape?: string; dtype?: string; params?: string; cost?: string; error?: string; warn?: string; code?: string; fix?: string; grey?: boolean;
+  shape?: string; dtype?: string; params?: string; cost?: string; error?: string; warn?: string; code?: string; fix?: string; at?: string; grey?: boolean;
 }
 /** Notes hold for the drawing at the browser's revision `rev` with Python's commands up to `seq`. */
 export interface Notes {
@@ -36,10 +37,11 @@ export type Edit =
   | { op: "add_note"; note: GSticky }
   | { op: "set_params"; id: string; params: Params }
   | { op: "set_label"; id: string; label: string }
+  | { op: "inside"; id: string; edits: Edit[] }
   | { op: "connect" | "disconnect"; edge: GEdge };
 
 /** Each is done once, in order of `seq`; the edits of one command are one undo step. */
-export interface Command { seq: number; edits?: Edit[]; op?: "layout" | "fit" | "select" | "say"; ids?: string[]; text?: string }
+export interface Command { seq: number; edits?: Edit[]; op?: "layout" | "fit" | "select" | "say" | "open"; ids?: string[]; text?: string }
 
 export interface Data {
   lib: string;
@@ -54,7 +56,14 @@ export interface Data {
   height: number;
 }
 
-export interface State extends Graph { epoch: string; rev: number; ack: number; selected: string[] }
+/** `open` is the path of the block that is open ("" for none); `selected` are paths, like the keys of the notes. */
+export interface State extends Graph { epoch: string; rev: number; ack: number; selected: string[]; open: string }
+
+/** What is asked of Python, which knows blocks: `at` is where on the canvas, `onto` what it is led into or fed by. */
+export type Asked =
+  | { do: "group"; ids: string[]; title: string }
+  | { do: "ungroup"; id: string }
+  | { do: "insert"; name: string; at: [number, number]; onto: GEdge | string | null };
 
 /** What is seen of a node: `c` is 0 vanishing, 0.5 healthy, 1 exploding, null not known; `img` is a data URL. */
 export interface Seen { c: number | null; t: string; img?: string | null; alt?: string }

@@ -1,6 +1,6 @@
 // What part of the drawing is seen.
 import { useCallback, useContext, useEffect, useRef, type RefObject } from "react";
-import { useReactFlow } from "@xyflow/react";
+import { useReactFlow, type Viewport } from "@xyflow/react";
 import { sizeOf, type FEdge, type FNode, type Point } from "./graph";
 import { arrange } from "./layout";
 import { Ctx, useDoc } from "./parts";
@@ -42,8 +42,10 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
   }, [doc, fit]);
   const turn = useCallback(() => { doc.s.setState({ dir: doc.st.dir === "LR" ? "TB" : "LR" }); layout(); }, [doc, layout]);
   const center = useCallback((at: Point, zoom = flow.getZoom()) => void flow.setCenter(at.x, at.y, { duration: glide(150), zoom }), [flow]);
-  /** Selects a node, brings it into the middle and hands it the keyboard. */
-  const jump = useCallback((id: string) => {
+  /** Goes to the block that holds a node, selects it, brings it into the middle and hands it the keyboard. */
+  const jump = useCallback((path: string) => {
+    const id = path.slice(path.lastIndexOf(".") + 1);
+    doc.visit(path.split(".").slice(0, -1));
     doc.select([id]);
     const node = doc.st.nodes.find((n) => n.id === id);
     if (!node) return;
@@ -54,9 +56,20 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
   // Once per document, as soon as all of its own nodes are measured (React Flow still holds those of the last one).
   const epoch = useDoc((s) => s.epoch), ready = useDoc((s) => s.nodes.length > 0 && s.nodes.every((n) => n.measured));
   const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack);
-  const opened = useRef("");
-  const seen = `${epoch} ${readonly} ${stack}`;
-  useEffect(() => { if (ready && !stack && opened.current !== seen) { opened.current = seen; open(); } }, [ready, stack, seen, open]);
+  const opened = useRef(""), at = useDoc((s) => s.at);
+  const seen = `${epoch} ${readonly} ${stack} ${at}`;
+  const left = useRef(new Map<string, Viewport>()), now = useRef(flow); // how each block was last seen
+  now.current = flow;
+  useEffect(() => {
+    const key = `${epoch} ${at}`, kept = left.current;
+    return () => { kept.set(key, now.current.getViewport()); };
+  }, [epoch, at]);
+  useEffect(() => {
+    if (!ready || stack || opened.current === seen) return;
+    opened.current = seen;
+    const before = left.current.get(`${epoch} ${at}`);
+    if (before && !readonly) void flow.setViewport(before); else open();
+  }, [ready, stack, seen, open, epoch, at, readonly, flow]);
   return { fit, layout, turn, center, jump, pane };
 }
 
