@@ -10,9 +10,10 @@ from typing import Any
 
 from builder.diagnostic import Diagnostic, Refused
 from engine.breakpoints import parse_all
+from engine.events import MEASUREMENTS
 
 Command = dict[str, Any]
-COMMANDS = ("pause", "resume", "step", "stop", "set", "break")
+COMMANDS = ("pause", "resume", "step", "stop", "set", "break", "measure")
 GONE: Command = {"do": "gone"}  # what the inbox says when the other end of the socket has closed
 MAX_LINE = 8192
 
@@ -27,6 +28,9 @@ def check(command: object) -> Diagnostic | None:
         return Diagnostic("command/set", "Setting a knob needs its name and a number.", "Send both.")
     if command["do"] == "break":
         return _breakpoints(command.get("when"))
+    if command["do"] == "measure" and not (name in MEASUREMENTS and value in (None, 0, 1)):
+        cure = f"Use one of {', '.join(MEASUREMENTS)}, with value 0 to measure it no more."
+        return Diagnostic("command/measure", "There is no measurement of this name.", cure)
     return None
 
 

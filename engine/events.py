@@ -35,6 +35,7 @@ State = Literal["queued", "starting", "running", "paused", "finished", "stopped"
 # Measured only when asked for: along the run, and as pictures.
 MEASURED: tuple[Kind, ...] = ("cosine", "penalty", "rank", "duplicates", "noise", "sharpness", "gain")
 PICTURES: tuple[Kind, ...] = ("grad_hist", "update_hist", "examples")
+MEASUREMENTS = (*MEASURED, *PICTURES)
 # Only the newest is kept: no history.
 LATEST: tuple[Kind, ...] = ("hist", "boundary", "kept", "costs", *PICTURES)
 OVER: tuple[State, ...] = ("finished", "stopped", "failed", "interrupted")

@@ -72,6 +72,7 @@ class LocalExecutor:
         self._lock = threading.RLock()
         self._live: dict[int, Live] = {}
         self._keys = 0
+        self._measuring: dict[int, tuple[str, str]] = {}  # runs that are over, and what is measured of them
         self._waiting: list[Waiting] = []
         self._places: dict[str, int] = {}
         self._known: dict[str, RunFolder] = {}
@@ -130,7 +131,7 @@ class LocalExecutor:
             return problem
         with self._lock:
             key = self._key(run_id)
-            if key is None:
+            if key is None or (command["do"] == "measure" and self._ending(self._live[key].run)):
                 return returned(lambda: self._send_to_waiting(run_id, command))
             return returned(lambda: self._send_to_live(self._live[key], command))
 
@@ -238,6 +239,8 @@ class LocalExecutor:
 
     def _send_to_waiting(self, run_id: str, command: Command) -> Diagnostic | None:
         waiting = next((w for w in self._waiting if w.run.id == run_id), None)
+        if waiting is None and command["do"] == "measure":
+            return self._measure(self._run(run_id), command)
         if waiting is None:
             cure = "Press Continue to go on from its last checkpoint."
             return Diagnostic("run/not-running", "This run is not going.", cure)
@@ -248,9 +251,21 @@ class LocalExecutor:
         self._fill()
         return None
 
+    def _measure(self, run: RunFolder, command: Command) -> Diagnostic | None:
+        """Has a run that is over measured by a process of its own, which writes to its log and ends."""
+        what = (run.id, command["name"])
+        if command.get("value") == 0 or what in self._measuring.values():
+            return None
+        if len(self._measuring) >= self.slots:
+            return Diagnostic("measure/busy", "Many runs are being measured right now.", "Try again in a moment.")
+        self._keys += 1
+        self._measuring[self._keys] = what
+        self._runner().measure(self._keys, run.path, command["name"])
+        return None
+
     def _send_to_live(self, live: Live, command: Command) -> Diagnostic | None:
         """Passes on ``command``. A paused run gives its slot away, and must get one back before it resumes."""
-        if command["do"] != "set":  # whatever was asked before is replaced
+        if command["do"] not in ("set", "break", "measure"):  # whatever was asked before is replaced
             self._waiting = [w for w in self._waiting if w.run.id != live.run.id]
         problem = None
         if command["do"] == "resume" and not live.slot:
@@ -269,11 +284,13 @@ class LocalExecutor:
             if "pid" in message and (live := self._live.get(message["key"])):
                 live.pid = message["pid"]
             if "exit" in message:
+                self._measuring.pop(message["key"], None)
                 self._ended(message["key"], message["exit"])
 
     def _lost(self, link: RunnerLink) -> None:
         """The runner died. Its workers live on; their end shows as the end of their sockets."""
         with self._lock:
+            self._measuring = {}  # if one lives on, it may be asked for twice
             for key, live in self._live.items():
                 if live.link is link:
                     threading.Thread(target=self._await_end, args=(key, live), daemon=True).start()

@@ -58,6 +58,14 @@ class RunnerLink:
         order = json.dumps({"do": "probe", "key": key}).encode() + b"\n"
         self._send(lambda: socket.send_fds(self._socket, [order], [control.fileno()]))
 
+    def measure(self, key: int, path: Path, name: str) -> None:
+        """Asks for a process that measures the run in ``path``, which is over (see afterwards.py). It takes no orders:
+        nobody holds the other end of its socket."""
+        order = json.dumps({"do": "measure", "key": key, "path": str(path), "name": name}).encode() + b"\n"
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._send(lambda: socket.send_fds(self._socket, [order], [theirs.fileno()]))
+
     def kill(self, key: int) -> None:
         self._send(lambda: self._socket.sendall(json.dumps({"do": "kill", "key": key}).encode() + b"\n"))
 

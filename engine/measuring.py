@@ -7,14 +7,14 @@ measurement is repeated within a budget, until it is asked for no more. Nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from builder.compile import GraphModule
 from builder.diagnostic import Diagnostic
-from engine.events import MEASURED, PICTURES, Event, Kind
+from engine.events import MEASUREMENTS, Event, Kind
 from engine.pace import INSIDE, READINGS, Budget, Ledger
 from engine.quantities import READINGS as ALL_READINGS
 from engine.quantities.quantity import Reading
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SHARE = 0.01  # of the CPU time for the readings that are asked for, and as much for the studies
 HZ = 4  # readings per second at the most
-NAMES: tuple[Kind, ...] = (*MEASURED, *PICTURES)
 IMPOSSIBLE = (RuntimeError, ArithmeticError, MemoryError)  # NotImplementedError is a RuntimeError
 
 
@@ -44,7 +43,7 @@ class Measuring:
         self._turn: list[Kind] = []  # studies, the one that waits longest first
 
     def ask(self, name: str, on: bool = True) -> Diagnostic | None:
-        kind = next((n for n in NAMES if n == name), None)
+        kind = next((n for n in MEASUREMENTS if n == name), None)
         if kind is None:
             return unknown(name)
         self._drop(kind)
@@ -87,10 +86,11 @@ class Measuring:
         self.changed = False
         return {**self.ledger.body(), "asked": sorted(self.asked)}
 
-    def complete(self) -> tuple[Event, ...]:
-        """The first results of all studies, without training in between: for a run that stands still."""
+    def complete(self, go_on: Callable[[], bool] = lambda: True) -> tuple[Event, ...]:
+        """The first results of all studies, without training in between, as long as ``go_on`` says so: for a run that
+        stands still."""
         found: list[Event] = []
-        while first := next((kind for kind in self._turn if self.asked[kind]), None):
+        while go_on() and (first := next((kind for kind in self._turn if self.asked[kind]), None)):
             if self._work and self._work[0] != first:
                 self._work = None  # begins again afterwards
             self._turn.remove(first)
@@ -157,7 +157,9 @@ def material(training: Training) -> Material:
 
 
 def unknown(name: str) -> Diagnostic:
-    return Diagnostic("measure/unknown", f"There is no measurement called {name!r}.", f"Use one of {', '.join(NAMES)}.")
+    return Diagnostic(
+        "measure/unknown", f"There is no measurement called {name!r}.", f"Use one of {', '.join(MEASUREMENTS)}."
+    )
 
 
 def impossible(kind: Kind) -> Diagnostic:

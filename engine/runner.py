@@ -2,7 +2,9 @@
 
 ``python -m engine.runner FD`` serves the socket FD, JSON lines:
   app → runner  {"do": "start", "key", "path", "resume"} with the worker's control socket attached;
-                {"do": "probe", "key"} likewise, for a process that previews drawings (probe.py); {"do": "kill", "key"}
+                {"do": "probe", "key"} likewise, for a process that previews drawings (probe.py);
+                {"do": "measure", "key", "path", "name"}, for one that measures a run that is over (afterwards.py);
+                {"do": "kill", "key"}
   runner → app  {"key", "pid"} when the worker lives;
                 {"key", "exit"} when it has ended, minus the signal that killed it
 It stays single-threaded, never touches an accelerator (neither survives a fork) and ends when the app's socket closes;
@@ -37,7 +39,7 @@ def main(fd: int) -> None:
         preload()
     with Children(app) as children:
         for message, fds in messages(app, children):
-            if message["do"] in ("start", "probe"):
+            if message["do"] in ("start", "probe", "measure"):
                 children.start(message, fds.pop(0))
             elif message["do"] == "kill":
                 children.kill(message["key"])
@@ -47,7 +49,8 @@ def preload() -> None:
     """Imports all that a worker needs and trains a few batches: forks inherit warm code and share its memory."""
     from engine.worker import rehearse
 
-    importlib.import_module("engine.probe")
+    for module in ("engine.probe", "engine.afterwards"):
+        importlib.import_module(module)
     rehearse()
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every shared page
@@ -132,6 +135,10 @@ def begin(order: dict[str, Any], control: int) -> int:
         from engine.probe import main as serve
 
         return serve(control)
+    if order["do"] == "measure":
+        from engine.afterwards import main as measure
+
+        return measure(order["path"], order["name"], control)
     from engine.worker import main as work
 
     return work(order["path"], control, order["resume"])
@@ -140,7 +147,9 @@ def begin(order: dict[str, Any], control: int) -> int:
 def spawn(order: dict[str, Any], control: int) -> int:
     """A worker as a new process, where forking is not possible."""
     command = [sys.executable, "-m", "engine.probe", str(control)]
-    if "path" in order:
+    if "name" in order:
+        command[2:] = ["engine.afterwards", order["path"], order["name"], str(control)]
+    elif "path" in order:
         command[2:] = ["engine.worker", order["path"], str(control), str(int(order["resume"]))]
     return subprocess.Popen(command, pass_fds=[control], start_new_session=True, stdin=subprocess.DEVNULL).pid
 

@@ -142,6 +142,7 @@ class Worker:
             self._say()
         while self.state == "paused" or (self.state == "running" and not self.inbox.empty()):
             began = time.monotonic()
+            self._study()
             command = self.inbox.get()
             self.deadline += time.monotonic() - began  # waiting is not training
             self._act(command)
@@ -193,6 +194,8 @@ class Worker:
                 self._set(command["name"], command["value"])
             case "break":
                 self._break(command["when"])
+            case "measure":
+                self._measure(command["name"], command.get("value") != 0)
 
     def _pause(self, reason: str = "") -> None:
         self.state, self.reason = "paused", reason
@@ -218,6 +221,17 @@ class Worker:
             self.recorder.add(Event("breakpoints", self.training.step, body))
         self.recorder.add(*(Event("diagnostic", self.training.step, p.to_json()) for p in problems))
         self.recorder.flush()
+
+    def _measure(self, name: str, on: bool) -> None:
+        if (measuring := self.training.report.measuring) is not None and measuring.ask(name, on) is None:
+            self.recorder.add(Event("costs", self.training.step, measuring.costs()))
+            self.recorder.flush()
+
+    def _study(self) -> None:
+        """Measures what it is asked for while the run stands still, until a command comes."""
+        if self.state == "paused" and (measuring := self.training.report.measuring) is not None:
+            self.recorder.add(*measuring.complete(self.inbox.empty))
+            self.recorder.flush()
 
     def _end(self, state: State, reason: str) -> None:
         self.state, self.reason = state, reason

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.graph import Graph
+from engine.events import MEASUREMENTS as NAMES
 from engine.events import Event
 from engine.lanes.native import build
 from engine.loop import Training
-from engine.measuring import NAMES, SHARE, Measuring
+from engine.measuring import SHARE, Measuring
 from engine.pace import Budget, Governor, Ledger
 from engine.quantities import READINGS
 from engine.quantities.studies import STUDIES
