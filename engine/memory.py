@@ -35,7 +35,8 @@ class Need:
 def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
     rows = examples(config, data.n_train, data.n_val)
     weights = FLOAT * inference.params * copies(config)
-    return Need(weights, FLOAT * rows * per_example(inference), data.nbytes)
+    scored = max(0, data.n_val - EVALUATED) * sum(out.numel for out in inference.outputs.values())
+    return Need(weights, FLOAT * (rows * per_example(inference) + scored), data.nbytes)
 
 
 def copies(config: TrainConfig) -> int:

@@ -42,11 +42,11 @@ class Term:
         """``value(output, target, smoothing)``: the loss of a batch."""
         if field.task == "regression":
             return self._numbers
-        if not field.spec.shape:
+        if field.simple:
             return self._labels
         if self.loss.indices:
             ignore = losses.NONE if field.ignore is None else field.ignore
-            return partial(self._positions if len(field.spec.shape) == 1 else self._pixels, field, ignore)
+            return partial(self._positions if len(field.spec.shape) < 2 else self._pixels, field, ignore)
         return partial(self._one_by_one, field)
 
     def _numbers(self, output: Tensor, target: Tensor, _smoothing: float) -> Tensor:
@@ -57,8 +57,8 @@ class Term:
         return self.loss.compute(losses.align(output, self.outputs), target, smoothing)
 
     def _positions(self, field: Field, ignore: int, output: Tensor, target: Tensor, smoothing: float) -> Tensor:
-        """``output`` (batch, T, K), ``target`` (batch, T)."""
-        rows = losses.shaped(output, field.answer).flatten(0, 1)
+        """``output`` (batch, T, K) and ``target`` (batch, T), or without the axis T."""
+        rows = losses.shaped(output, field.answer).flatten(0, -2)
         return losses.cross_entropy(rows, target.flatten(), smoothing, ignore)
 
     def _pixels(self, field: Field, ignore: int, output: Tensor, target: Tensor, smoothing: float) -> Tensor:
@@ -68,7 +68,7 @@ class Term:
     def _one_by_one(self, field: Field, output: Tensor, target: Tensor, smoothing: float) -> Tensor:
         """Losses on one-hot classes, of each position that counts."""
         output = losses.shaped(output, field.answer)
-        rows = (output if target.ndim == 2 else output.movedim(1, -1)).reshape(-1, self.outputs)
+        rows = (output if target.ndim < 3 else output.movedim(1, -1)).reshape(-1, self.outputs)
         labels = target.flatten()
         if field.ignore is not None:
             rows, labels = rows[labels != field.ignore], labels[labels != field.ignore]
@@ -76,15 +76,14 @@ class Term:
 
     def prepare(self, target: Tensor) -> Tensor:
         """``target`` (n, …) in the form that ``value`` takes."""
-        one_hot = self.field is not None and self.field.task == "classification" and not self.field.spec.shape
+        one_hot = self.field is not None and self.field.task == "classification" and self.field.simple
         return losses.prepare(target, self.loss, self.outputs) if one_hot else target
 
     def metric(self, output: Tensor, target: Tensor) -> float | None:
         """None for "kl", which is right or wrong about nothing."""
         if self.field is None:
             return None
-        simple = self.field.task == "regression" or not self.field.spec.shape
-        return measure(self.field, losses.align(output, self.outputs) if simple else output, target)
+        return measure(self.field, losses.align(output, self.outputs) if self.field.simple else output, target)
 
 
 class Objective:
@@ -146,7 +145,7 @@ class Objective:
         data, term = self.ends.data, self._alone
         if term is None or len(self.ends.feeds) > 1 or self.ends.feeds[0].field is not data.inputs[0]:
             return False
-        return term.field is data.targets[0] and (term.field.task == "regression" or not term.field.spec.shape)
+        return term.field is data.targets[0] and term.field.simple
 
     def told(self, graph: Graph) -> dict[str, Any]:
         """The Outputs as a "started" event lists them, where there are several."""

@@ -112,6 +112,11 @@ class Field:
         return (*shape, self.kinds) if len(shape) < 2 else (self.kinds, *shape)
 
     @property
+    def simple(self) -> bool:
+        """Numbers, or one class per example: what a network may give in any shape with as many entries."""
+        return self.task == "regression" or (not self.spec.shape and self.ignore is None)
+
+    @property
     def nbytes(self) -> int:
         return self.train.nbytes + self.val.nbytes
 

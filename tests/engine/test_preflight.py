@@ -50,6 +50,19 @@ CONV, POOL = ("Conv2d", {"out_channels": 10}), ("AdaptiveAvgPool2d", {"output_si
 HUGE_CONV = ("Conv2d", {"out_channels": 10_000, "padding": 1})
 TWO_INPUTS = draw("a:Input b:Input c:Add d:Linear e:Output", "a>c:0 b>c:1 c>d d>e", d={"out_features": 2})
 TWO_OUTPUTS = draw("a:Input b:Linear c:Output d:Output", "a>b b>c b>d", b={"out_features": 2})
+SAME, EMBED = ("Conv2d", {"out_channels": 2, "padding": 1}), ("Embedding", {"num_embeddings": 10})
+
+
+def replace_params(node: str, **params: Any) -> Graph:
+    return net(2, linear(2)).set_params(node, params)
+
+
+def redrawn(graph: Graph, **params: Any) -> Graph:
+    """With its first input as the target."""
+    (output,) = (n.id for n in graph.nodes if n.type == "Output")
+    return graph.set_params(output, {"target": "image", **params})
+
+
 CASES: dict[str, tuple[str, Graph, dict[str, Any]]] = {
     "an empty canvas": ("iris", Graph(), {}),
     "a network drawn for other data": ("iris", net(2, "Linear", linear(2)), {}),
@@ -66,6 +79,27 @@ CASES: dict[str, tuple[str, Graph, dict[str, Any]]] = {
     "a sequence as answer": ("sunspots", net((24, 1), SEQUENCE, linear(1)), {}),
     "two Inputs": ("spiral", TWO_INPUTS, {}),
     "two Outputs": ("spiral", TWO_OUTPUTS, {}),
+    "an Input for what is not there": ("spiral", replace_params("a", field="pixels"), {}),
+    "an Output for what is not there": ("spiral", replace_params("c", target="colour"), {}),
+    "an Input too few": ("digit_pairs", net(IMAGE, "Flatten", linear(2)), {}),
+    "a picture that is too short": ("digits", redrawn(net(IMAGE, "Flatten", linear(10))), {}),
+    "a picture of another size": ("digits", redrawn(net(IMAGE, CONV)), {}),
+    "a picture in too many colours": ("digits", redrawn(net(IMAGE, SAME, "ReLU")), {}),
+    "one score where each place asks for some": ("copying", net((20,), EMBED, "LSTM", linear(10), dtype="int64"), {}),
+    "too few vectors for the symbols": (
+        "copying",
+        net((20,), ("Embedding", {"num_embeddings": 9}), SEQUENCE, linear(9), dtype="int64"),
+        {},
+    ),
+    "too few scores for each place": ("copying", net((20,), EMBED, SEQUENCE, linear(2), dtype="int64"), {}),
+    "too few scores for each pixel": ("shapes", net((1, 32, 32), SAME, "ReLU", SAME), {}),
+    "pixels of another size": ("shapes", net((1, 32, 32), CONV), {}),
+    "a loss for classes on a picture": ("digits", redrawn(net(IMAGE), loss="bce"), {}),
+    "a weight that is none": (
+        "spiral",
+        TWO_OUTPUTS.set_params("d", {"target": "class"}),
+        {"knobs": {"weight:c": -1.0}},
+    ),
     "cross-entropy for numbers": ("diabetes", net(10, linear(1)), {"loss": "cross_entropy"}),
     "binary cross-entropy for numbers": ("plane", net(2, linear(1)), {"loss": "bce"}),
     "softmax twice": ("iris", net(4, linear(3), "Softmax"), {}),
@@ -124,6 +158,7 @@ CURED_AT_ONCE = [
 ]
 CURED_AT_ONCE += ["an activation at the end", "no Linear to widen", "no Flatten", "softmax twice"]
 CURED_AT_ONCE += ["a picture as answer", "a sequence as answer"]
+CURED_AT_ONCE += [case for case in CASES if case.startswith(("an Input for", "an Output for"))]
 
 
 @pytest.mark.parametrize("case", CURED_AT_ONCE)
