@@ -22,7 +22,7 @@ from torch import Tensor
 from builder.diagnostic import Diagnostic, Refused
 
 FORMAT, VERSION = "layerloom-checkpoint", 1
-OPTIMIZER, BEST = "optimizer/", "best/"  # a slash is in no node id, so these never meet a weight
+OPTIMIZER, BEST, COPY = "optimizer/", "best/", "copy/"  # a slash is in no node id, so these never meet a weight
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,39 @@ class Checkpoint:
     """``weights`` and ``best`` (of the lowest validation loss, if any) have the keys of the model's state_dict.
 
     ``meta`` is JSON: step, seconds, knobs, optimizer's numbers, random state, data order, best loss and step.
+    ``copies`` are the states of the other copies of the network, where several train at once (see replicas/).
     """
 
     weights: Mapping[str, Tensor]
     meta: Mapping[str, Any]
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     best: Mapping[str, Tensor] = field(default_factory=dict)
+    copies: tuple[Checkpoint, ...] = ()
 
     @property
     def step(self) -> int:
         return int(self.meta["step"])
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything, by the names that it has in the file."""
+        parts = ((OPTIMIZER, self.optimizer), (BEST, self.best))
+        copies = ((f"{COPY}{k}/", copy.tensors) for k, copy in enumerate(self.copies, 1))
+        named = {prefix + key: t for prefix, part in (*parts, *copies) for key, t in part.items()}
+        return {**self.weights, **named}
 
     def save(self, folder: Path, name: str, *, durable: bool = True) -> None:
         """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new.
 
         ``durable`` waits for the disk, so that a machine that loses its power finds it too.
         """
-        meta = json.dumps({"format": FORMAT, "version": VERSION, **self.meta}, allow_nan=False)
-        tensors = {
-            **self.weights,
-            **{OPTIMIZER + key: t for key, t in self.optimizer.items()},
-            **{BEST + key: t for key, t in self.best.items()},
-        }
+        copies = {"copies": [copy.meta for copy in self.copies]} if self.copies else {}
+        meta = json.dumps({"format": FORMAT, "version": VERSION, **self.meta, **copies}, allow_nan=False)
         target = folder / f"{name}.safetensors"
         part = target.with_suffix(".safetensors.part")
-        save_file({key: t.detach().cpu().contiguous() for key, t in tensors.items()}, part, metadata={"meta": meta})
+        save_file(
+            {key: t.detach().cpu().contiguous() for key, t in self.tensors.items()}, part, metadata={"meta": meta}
+        )
         if durable:
             _to_disk(part)
         os.replace(part, target)
@@ -73,8 +81,13 @@ class Checkpoint:
             raise Refused(unreadable(name)) from error
         if (meta.get("format"), meta.get("version")) != (FORMAT, VERSION):
             raise Refused(unreadable(name))
-        own = {k: t for k, t in tensors.items() if "/" not in k}
-        return Checkpoint(own, meta, _under(tensors, OPTIMIZER), _under(tensors, BEST))
+        return _made(tensors, meta)
+
+
+def _made(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> Checkpoint:
+    own = {k: t for k, t in tensors.items() if "/" not in k}
+    copies = (_made(_under(tensors, f"{COPY}{k}/"), each) for k, each in enumerate(meta.get("copies", ()), 1))
+    return Checkpoint(own, meta, _under(tensors, OPTIMIZER), _under(tensors, BEST), tuple(copies))
 
 
 def unreadable(name: str) -> Diagnostic:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -83,7 +84,9 @@ class DataRef:
 class TrainConfig:
     """Settings of one run (see SETTINGS) and its knobs at step 0 (see knobs.py; missing ones at their default).
 
-    ``breakpoints`` say where the run pauses (see breakpoints.py), and change nothing in it.
+    ``order`` is the seed of the order of the examples, where that is another. ``copies`` of the network train at once;
+    ``vary`` gives each its own value of knobs, "seed" or "order" (see replicas/variants.py). ``breakpoints`` say where
+    the run pauses (see breakpoints.py), and change nothing in it.
     """
 
     data: DataRef
@@ -97,6 +100,9 @@ class TrainConfig:
     patience: int = 500
     max_seconds: int = 3600
     knobs: Mapping[str, float] = field(default_factory=dict)
+    order: int | None = None
+    copies: int = 1
+    vary: Mapping[str, Sequence[float]] = field(default_factory=dict)
     breakpoints: tuple[str, ...] = ()
 
     @property
@@ -119,9 +125,25 @@ class TrainConfig:
             if n not in names
         ]
         ranged = (p.check(body[p.name]) for p in SETTINGS if p.name in body)
-        if problems := unknown + [d for d in ranged if d]:
+        if problems := unknown + [d for d in ranged if d] + _of_copies(body):
             raise Refused(*problems)
         asked = body.get("breakpoints", ())
         data, stops = body["data"], parse_all(map(str, asked if isinstance(asked, list | tuple) else [asked]))
         ref = DataRef(data["name"], data.get("options", {}))
         return TrainConfig(**{**body, "data": ref, "breakpoints": tuple(map(str, stops))})
+
+
+def _of_copies(body: Mapping[str, Any]) -> list[Diagnostic]:
+    """Whether what concerns copies has the right form; replicas/variants.py says what fits together."""
+    counts = Param("copies", "int", 1, 1, 64), Param("order", "int", None, 0, 2**31 - 1, optional=True)
+    found = [problem for p in counts if p.name in body and (problem := p.check(body[p.name]))]
+    vary = body.get("vary", {})
+    lists = vary.values() if isinstance(vary, Mapping) else [None]
+    if not all(isinstance(each, list | tuple) and all(map(_number, each)) for each in lists):
+        what = "What varies between copies is a list of numbers for each name, one number for each copy."
+        found.append(Diagnostic("copies/form", what, 'Write it as {"lr": [0.1, 0.01]}.', field="vary"))
+    return found
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -57,12 +57,35 @@ def tuned() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def random_state(device: torch.device) -> dict[str, str]:
-    """The state of the generators that training draws from, as hexadecimal, by device type."""
+def generators(device: torch.device) -> dict[str, torch.Tensor]:
+    """The states of the generators that training on ``device`` draws from, by device type."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
-    return {key: state.numpy().tobytes().hex() for key, state in states.items()}
+    return states
+
+
+@contextmanager
+def drawing_from(device: torch.device, states: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Within, chance goes on from ``states``, which then hold where it has got to; outside, it is as it was."""
+    outside = generators(device)
+    _put(device, states)
+    try:
+        yield
+    finally:
+        states.update(generators(device))
+        _put(device, outside)
+
+
+def _put(device: torch.device, states: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if device.type in states and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states[device.type])
+
+
+def random_state(device: torch.device) -> dict[str, str]:
+    """The state of the generators that training draws from, as hexadecimal, by device type."""
+    return {key: state.numpy().tobytes().hex() for key, state in generators(device).items()}
 
 
 def restore_random_state(device: torch.device, states: dict[str, str]) -> None:

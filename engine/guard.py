@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.breakpoints import BY_LAYER, Breakpoint
 from engine.events import Event
-from engine.loop import Training
+from engine.replicas.group import Trainer
 
 MOST_ROWS = 4096  # of the batch that is told
 
@@ -23,7 +23,7 @@ class Guard:
     ``training.report`` hands it the gradients of a step before they are clipped, in every lane.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Trainer) -> None:
         self.training = training
         self.breakpoints: tuple[Breakpoint, ...] = ()
         self._crossed: set[Breakpoint] = set()
@@ -102,7 +102,7 @@ class Guard:
         return Event("hit", training.step, body)
 
 
-def rows_of(training: Training, batch: int) -> list[int]:
+def rows_of(training: Trainer, batch: int) -> list[int]:
     """The numbers of the training examples in batch ``batch`` of those that were drawn last; −1 is the newest."""
     rows, bounds = training.batches.given
     batch %= len(bounds) - 1

@@ -13,7 +13,7 @@ from builder.diagnostic import Refused
 from engine.checkpoint import Checkpoint, fingerprint
 from engine.events import Event
 from engine.kept import MOST, Moment, about, folder, steps, surplus
-from engine.loop import Training
+from engine.replicas.group import Trainer
 from engine.store import RunFolder
 
 SECONDS = 0.25  # between two moments at the least
@@ -27,7 +27,7 @@ class Keeper:
     ``news`` gets the body of a "kept" event when the list of moments has changed.
     """
 
-    def __init__(self, run: RunFolder, training: Training) -> None:
+    def __init__(self, run: RunFolder, training: Trainer) -> None:
         self.training, self.folder = training, folder(run)
         self.moments = known(run)
         self.next = time.monotonic() + SECONDS
@@ -124,4 +124,5 @@ def lean(checkpoint: Checkpoint, stopping: bool) -> Checkpoint:
     """Without the best weights so far, which go on to matter only where early stopping may put them back."""
     if stopping:
         return checkpoint
-    return replace(checkpoint, best={}, meta={**checkpoint.meta, "best": {"step": 0, "loss": None}})
+    copies = tuple(lean(copy, stopping) for copy in checkpoint.copies)
+    return replace(checkpoint, best={}, meta={**checkpoint.meta, "best": {"step": 0, "loss": None}}, copies=copies)

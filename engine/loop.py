@@ -68,7 +68,7 @@ class Training:
         self.optimizer = OPTIMIZERS[config.optimizer](self.flat.weights)
         self.schedule = SCHEDULES[config.schedule]
         self.tuning = Tuning(self.network, config, self.model)
-        self.batches = self.objective.batches(self.device, config.seed)
+        self.batches = self.objective.batches(self.device, config.seed if config.order is None else config.order)
         self.stopping = EarlyStopping(self.model, config)
         self.inquest = Inquest(self.network, self.model, self.flat)
         scored = subset(data.n_train, data.n_val, config.seed)
@@ -230,3 +230,6 @@ class Training:
     def checkpoint(self) -> Checkpoint:
         """A copy of the whole state, to go on from. Raises RunFault if the weights are no longer finite."""
         return capture(self)
+
+    def close(self) -> None:
+        """Nothing is held open: what trains several copies (see replicas/) has more to end here."""

@@ -10,8 +10,8 @@ from engine import data
 from engine.account import Account
 from engine.checkpoint import Checkpoint, fingerprint
 from engine.lanes.native.chain import Unfit
-from engine.loop import Training
 from engine.origin import Segment
+from engine.replicas.group import Trainer, training_of
 
 STRIDE_SECONDS = 0.05
 Progress = Callable[[int], None]
@@ -33,17 +33,17 @@ def replay(account: Account, folder: Path | None = None, progress: Progress = la
     return state
 
 
-def begin(account: Account, segment: Segment, folder: Path | None, state: Checkpoint | None) -> Training:
+def begin(account: Account, segment: Segment, folder: Path | None, state: Checkpoint | None) -> Trainer:
     """The training at the start of ``segment``, in its lane, or where this machine does not have that in another."""
     config = replace(segment.config, breakpoints=())
     loaded = data.load(config.data, config.seed, folder)
     try:
-        return Training(account.graph, config, loaded, watch=False, resume=state, lane=segment.lane)  # type: ignore[arg-type]
+        return training_of(account.graph, config, loaded, watch=False, resume=state, lane=segment.lane)
     except (Unfit, OSError):
-        return Training(account.graph, config, loaded, watch=False, resume=state)
+        return training_of(account.graph, config, loaded, watch=False, resume=state)
 
 
-def play(training: Training, segment: Segment, progress: Progress) -> None:
+def play(training: Trainer, segment: Segment, progress: Progress) -> None:
     """Trains up to the end of ``segment``, turning its knobs at their steps."""
     ahead = list(segment.turns)
     run = training.run()

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +39,7 @@ from engine.log import told
 from engine.loop import Training
 from engine.origin import same_knob
 from engine.recorder import FLUSH_SECONDS, Listener, Recorder
+from engine.replicas.group import Trainer, training_of
 from engine.store import START, RunFolder
 from engine.throttle import Throttle
 from engine.timeline import PACE, last_step
@@ -55,7 +57,7 @@ LANES: tuple[Wanted, ...] = ("eager", "auto")
 class Worker:
     """Drives one Training: ``train`` returns the state in which it ended."""
 
-    def __init__(self, run: RunFolder, training: Training, inbox: Inbox, recorder: Recorder) -> None:
+    def __init__(self, run: RunFolder, training: Trainer, inbox: Inbox, recorder: Recorder) -> None:
         self.run, self.training, self.inbox, self.recorder = run, training, inbox, recorder
         self.state: State = "running"
         self.reason = ""
@@ -269,21 +271,22 @@ def work(run: RunFolder, inbox: Inbox, *, resume: bool = False, listener: Listen
     with run.locked():
         recorder = Recorder(run.log, listener)
         try:
-            training = prepare(run, resume)
-            return Worker(run, training, inbox, recorder).train()
+            with closing(prepare(run, resume)) as training:
+                return Worker(run, training, inbox, recorder).train()
         except Exception as error:
             recorder.flush()
             run.say("failed", *why(run, error))
             return "failed"
 
 
-def prepare(run: RunFolder, resume: bool) -> Training:
+def prepare(run: RunFolder, resume: bool) -> Trainer:
     """The training of ``run``, at its last checkpoint where there is one to resume from, or where it was forked."""
     again = resume and run.checkpoint_step is not None
     name = "last" if again else START if run.origin else None
     checkpoint = Checkpoint.load(run.path, name) if name else None
     config = replace(run.config, steps=last_step(run.config.steps, checkpoint.step if checkpoint else 0))
-    return Training(run.graph, config, data.load(config.data, config.seed, run.path), resume=checkpoint, lane=WANTED)
+    loaded = data.load(config.data, config.seed, run.path)
+    return training_of(run.graph, config, loaded, resume=checkpoint, lane=WANTED)
 
 
 def why(run: RunFolder, error: Exception) -> tuple[str, str | None]:
