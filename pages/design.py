@@ -43,6 +43,7 @@ def editor() -> None:
             key=KEY,
             notes=notes(inference, costs={id: badge(cost) for id, cost in costs.nodes.items()}),
             preview=None if hidden("preview") else session.net_id(),
+            undo=session.net_id(),
             height=620,
             readonly=not session.leading(),
             palette=not hidden("palette"),

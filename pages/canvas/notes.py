@@ -32,7 +32,7 @@ def notes(inference: Inference, extra: Iterable[Diagnostic] = (), costs: Mapping
     said = {}
     for path, flat, node in walk(inference.graph):
         info = inference.nodes.get(flat, NodeInfo())
-        problems = list(dict.fromkeys([*info.diagnostics, *beside.get(path, ())]))
+        problems = [*info.diagnostics, *(d for d in beside.get(path, ()) if d not in info.diagnostics)]
         said[path] = _note(node, path, info, problems)
         if costs and path in costs and info.output:
             said[path]["cost"] = costs[path]

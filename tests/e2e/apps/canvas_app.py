@@ -133,6 +133,7 @@ def editor() -> None:
         notes=notes(infer(doc.graph), [advice] if wide else []),
         feed=st.session_state.get("feed") or None,
         preview=st.query_params.get("preview"),
+        undo=st.query_params.get("net"),
         readonly=bool(st.session_state.get("readonly")),
         height=int(st.query_params.get("height", "600")),
         on_fix=cure,

@@ -41,6 +41,7 @@ class Editor {
   get gone() { return !this.box.isConnected; }
   destroy() {
     this.live.destroy();
+    this.doc.stop();
     this.root.unmount();
     this.box.remove();
     this.style.remove();

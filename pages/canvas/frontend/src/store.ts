@@ -7,6 +7,7 @@ import * as net from "./graph";
 import type { FEdge, FNode, Net, Point, Specs } from "./graph";
 import * as levels from "./levels";
 import type { Snap } from "./levels";
+import { Keeper } from "./keep";
 import { moved } from "./sequence";
 import type { Asked, Command, Data, GEdge, LayerSpec, Note, Palette, State } from "./types";
 
@@ -39,6 +40,8 @@ export class Doc {
   boxing = false; // a selection box is being drawn
   moving: FEdge | null = null; // the wire whose end is being dragged
   private before: Snap | null = null; // the drawing when the drag in progress began
+  private keeper: Keeper | null = null;
+  private keeping: string | null = null; // the name under which undo is kept
   private selectionSent = "";
   private held = false; // within receive: report once, at its end
   private due = false;
@@ -67,8 +70,11 @@ export class Doc {
 
   // ---- from Python
   receive(d: Data) {
+    const leads = this.st.readonly && !d.readonly; // another tab led until now
     if (d.readonly !== this.st.readonly) this.s.setState({ readonly: d.readonly });
+    if (d.undo !== this.keeping) this.keep(d.undo);
     if (d.epoch !== this.st.epoch) this.load(d);
+    else if (leads) void this.remember();
     const rev = this.st.rev; // before Python's own edits
     this.held = true;
     for (const c of d.cmds.filter((c) => c.seq > this.st.ack)) this.command(c);
@@ -86,6 +92,20 @@ export class Doc {
     this.selectionSent = "";
     this.s.setState({ ...EMPTY, ...drawing, readonly: d.readonly, stack: this.st.stack, box: this.st.box, epoch: d.epoch, rev: d.rev, ack: d.seq, dir: direction(drawing) });
     for (const c of d.cmds) if (c.op) this.request(c);
+    void this.remember();
+  }
+  private keep(name: string | null) {
+    this.keeper?.stop();
+    this.keeping = name;
+    this.keeper = name === null ? null : new Keeper(name);
+  }
+  stop() { this.keep(null); }
+  /** Past and future of this drawing, as this browser kept them. */
+  private async remember() {
+    const { epoch, rev, readonly } = this.st;
+    const found = readonly ? null : await this.keeper?.read(levels.whole(this.snap));
+    const same = this.st.epoch === epoch && this.st.rev === rev && !this.st.past.length && !this.st.future.length;
+    if (found && same) this.s.setState(found);
   }
   private command(c: Command) {
     this.s.setState({ ack: c.seq });
@@ -108,6 +128,7 @@ export class Doc {
   // ---- to Python
   private commit() {
     this.s.setState({ rev: this.st.rev + 1, waiting: true });
+    if (!this.st.readonly) this.keeper?.write(this.st.past, this.snap, this.st.future);
     this.report();
   }
   private report() {

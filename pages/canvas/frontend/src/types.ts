@@ -52,6 +52,7 @@ export interface Data {
   notes: Notes;
   feed: string | null;     // id of the run whose live colours are shown
   preview: string | null;  // name of the preview whose pictures are shown
+  undo: string | null;     // the name under which this browser keeps undo beyond the page; null: it does not
   readonly: boolean;
   height: number;
 }

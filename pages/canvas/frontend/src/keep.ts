@@ -1,0 +1,112 @@
+// Undo that outlives the page: the steps of a drawing in the browser's own storage (IndexedDB), by the network's id.
+// A drawing comes back from the server; where it stands among the kept steps, it is given its past and its future back.
+// Steps that the server never saw (it crashed) are then a redo away.
+import { toFlow } from "./graph";
+import { pathOf, visit, whole, type Snap } from "./levels";
+import type { GNode, Graph } from "./types";
+
+const MOST = 4_000_000, MOST_IN_ALL = 40_000_000; // characters of one drawing's steps, of all: the oldest give way
+const PAUSE = 400; // ms after an edit until it is written: a burst of edits is one write
+
+interface Size { used: number; chars: number }
+interface Line { at: number; steps: string[] } // steps in order, `at` is the present
+const asPromise = <T>(r: IDBRequest<T>) => new Promise<T>((done, fail) => { r.onsuccess = () => done(r.result); r.onerror = () => fail(r.error); });
+
+function storage(): Promise<IDBDatabase> {
+  const request = indexedDB.open("layerloom-undo", 1);
+  request.onupgradeneeded = () => { request.result.createObjectStore("lines"); request.result.createObjectStore("sizes"); };
+  return asPromise(request);
+}
+const range = (net: string) => IDBKeyRange.bound([net], [net, []]); // every key [net, …]
+
+export class Keeper {
+  private line = ""; // the name of the line of steps that is written
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private due: (() => void) | null = null;
+  private texts = new WeakMap<Snap, string>();
+
+  constructor(private net: string) {
+    addEventListener("pagehide", this.flush);
+  }
+  stop() { this.flush(); removeEventListener("pagehide", this.flush); }
+
+  /** The steps before and after `now`, if it is a step of a line that was kept. */
+  async read(now: Graph): Promise<{ past: Snap[]; future: Snap[] } | null> {
+    this.line = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    try {
+      const db = await storage(), wanted = canonical(now);
+      const [keys, lines] = await Promise.all([
+        asPromise(db.transaction("lines").objectStore("lines").getAllKeys(range(this.net))),
+        asPromise<Line[]>(db.transaction("lines").objectStore("lines").getAll(range(this.net))),
+      ]);
+      void prune(db);
+      for (const [i, { at, steps }] of lines.entries()) {
+        const found = nearest(steps, at, wanted);
+        if (found < 0) continue;
+        this.line = (keys[i] as string[])[1];
+        const snaps = steps.map((text) => this.parsed(text));
+        return { past: snaps.slice(0, found), future: snaps.slice(found + 1).reverse() };
+      }
+    } catch { /* private windows have no storage: undo lives as long as the page */ }
+    return null;
+  }
+  /** Keeps `past`, `now` and `future` (the nearest step last), soon. */
+  write(past: readonly Snap[], now: Snap, future: readonly Snap[]) {
+    this.due = () => void this.put([...past, now, ...[...future].reverse()], past.length);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.flush, PAUSE);
+  }
+  private flush = () => { clearTimeout(this.timer); this.due?.(); this.due = null; };
+
+  private async put(snaps: Snap[], at: number) {
+    const key = [this.net, this.line], line = fitting(snaps.map((s) => this.text(s)), at);
+    try {
+      const change = (await storage()).transaction(["lines", "sizes"], "readwrite");
+      change.objectStore("lines").put(line, key);
+      change.objectStore("sizes").put({ used: Date.now(), chars: chars(line.steps) } satisfies Size, key);
+    } catch { /* as above */ }
+  }
+  private text(s: Snap): string {
+    const text = this.texts.get(s) ?? JSON.stringify({ doc: whole(s), path: pathOf(s) });
+    this.texts.set(s, text);
+    return text;
+  }
+  private parsed(text: string): Snap {
+    const { doc, path } = JSON.parse(text) as { doc: Graph; path: string[] };
+    const snap = visit({ ...toFlow(doc), outer: [] }, path);
+    this.texts.set(snap, text);
+    return snap;
+  }
+}
+
+/** The step that is the drawing `wanted`, the one nearest to `at`; -1 if none is. */
+function nearest(steps: string[], at: number, wanted: string): number {
+  const order = steps.map((_, i) => i).sort((a, b) => Math.abs(a - at) - Math.abs(b - at));
+  return order.find((i) => canonical((JSON.parse(steps[i]) as { doc: Graph }).doc) === wanted) ?? -1;
+}
+const chars = (steps: string[]) => steps.reduce((sum, s) => sum + s.length, 0);
+/** As many steps around the present as there is room for; the farther end gives way first. */
+function fitting(steps: string[], at: number): Line {
+  let low = 0, high = steps.length, size = chars(steps);
+  while (size > MOST && high - low > 1) size -= (at - low >= high - 1 - at ? steps[low++] : steps[--high]).length;
+  return { at: at - low, steps: steps.slice(low, high) };
+}
+async function prune(db: IDBDatabase) {
+  const store = () => db.transaction("sizes").objectStore("sizes");
+  const [keys, sizes] = await Promise.all([asPromise(store().getAllKeys()), asPromise<Size[]>(store().getAll())]);
+  let room = MOST_IN_ALL;
+  for (const i of sizes.map((_, i) => i).sort((a, b) => sizes[b].used - sizes[a].used)) {
+    room -= sizes[i].chars;
+    if (room >= 0) continue;
+    const change = db.transaction(["lines", "sizes"], "readwrite");
+    for (const name of ["lines", "sizes"]) change.objectStore(name).delete(keys[i]);
+  }
+}
+
+/** The same text for the same drawing, whichever side wrote it: Python leaves out what is empty. */
+function canonical(g: Graph): string {
+  const sorted = (p: object = {}) => Object.entries(p).sort(([a], [b]) => (a < b ? -1 : 1));
+  const node = (n: GNode): unknown => [n.id, n.type, sorted(n.params), n.label ?? "", n.position.map(Math.round), n.inner ? canonical(n.inner) : null];
+  const wires = g.edges.map((e) => [e.source, e.target, e.port]), notes = (g.notes ?? []).map((n) => [n.id, n.text, n.position.map(Math.round), n.size.map(Math.round)]);
+  return JSON.stringify([g.nodes.map(node), wires, notes]);
+}
