@@ -4,7 +4,7 @@ PORT   ?= 8501
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format chromium benchmarks bundles
+.PHONY: help run test test-fast property lint format chromium benchmarks bundles
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ test: $(VENV)/dev.stamp chromium ## run every test, browser tests included
 
 test-fast: $(VENV)/dev.stamp ## run the tests that need no browser
 	$(BIN)/python -m pytest -m "not browser"
+
+property: $(VENV)/dev.stamp ## 500 random networks that hold and 500 damaged ones (some minutes)
+	LAYERLOOM_EXAMPLES=500 $(BIN)/python -m pytest --timeout=3600 tests/builder/test_valid.py
 
 lint: $(VENV)/dev.stamp ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

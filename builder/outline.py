@@ -67,25 +67,25 @@ def outline(found: Inference) -> Body:
 
 def _body(found: Inference, title: str, graph: Graph, prefix: str, inputs: list[str]) -> Body:
     outputs = [n.id for n in exits(graph)]
-    live = _live(graph, outputs)
-    order = [id for id in live.order() if id not in inputs]
+    graph, live = _live(graph, outputs)
+    order = [id for id in graph.order() if id in live and id not in inputs]
     layers = [id for id in order if id not in outputs]
-    names = attributes(dict.fromkeys(owner(live, id) for id in layers))
-    registers = Registers(live, inputs, order)
-    first = {owner(live, id): id for id in reversed(layers)}
+    names = attributes(dict.fromkeys(owner(graph, id) for id in layers))
+    registers = Registers(graph, inputs, order)
+    first = {owner(graph, id): id for id in reversed(layers)}
     lines = []
     for id in layers:
-        if is_block(live.by_id[id]):
-            lines.append(_block(found, live, id, prefix, names[id], registers))
+        if is_block(graph.by_id[id]):
+            lines.append(_block(found, graph, id, prefix, names[id], registers))
         else:
-            root = owner(live, id)
-            s = step(live, id, found.nodes[prefix + id], names[root], registers, shared=first[root] != id)
-            defaults = {p.name: p.default for p in BY_TYPE[live.by_id[id].type].params}
-            type_ = live.by_id[id].type
+            root = owner(graph, id)
+            s = step(graph, id, found.nodes[prefix + id], names[root], registers, shared=first[root] != id)
+            defaults = {p.name: p.default for p in BY_TYPE[graph.by_id[id].type].params}
+            type_ = graph.by_id[id].type
             lines.append(
                 Line(s.name, type_, s.label, s.forward, s.sources, s.target, s.output, s.module, s.init, defaults)
             )
-    ends = tuple(registers.of[live.inputs(id)[0].source] for id in outputs)
+    ends = tuple(registers.of[graph.inputs(id)[0].source] for id in outputs)
     return Body(title, tuple(known(found.nodes[prefix + id].output) for id in inputs), tuple(lines), ends)
 
 
@@ -102,19 +102,17 @@ def _block(found: Inference, live: Graph, id: str, prefix: str, name: str, regis
     return Line(name, node.type, node.label, forward, sources, target, output, times=times)
 
 
-def _live(graph: Graph, outputs: list[str]) -> Graph:
-    """What leads to an Output, and all Inputs; of the connections into blocks those to ports that are used there."""
+def _live(graph: Graph, outputs: list[str]) -> tuple[Graph, set[str]]:
+    """``graph`` without connections to ports that are not used in their block, and what then leads to ``outputs``."""
     unused = {(n.id, i) for n in graph.nodes if is_block(n) for i in _unused(n)}
     kept = Graph(graph.nodes, tuple(e for e in graph.edges if (e.target, e.port) not in unused))
-    live = set(outputs).union(*(nx.ancestors(kept.nx, id) for id in outputs))
-    nodes = tuple(n for n in graph.nodes if n.id in live or n.type == "Input")
-    return Graph(nodes, tuple(e for e in kept.edges if e.source in live and e.target in live))
+    return kept, set(outputs).union(*(nx.ancestors(kept.nx, id) for id in outputs))
 
 
 def used_ports(inner: Graph) -> list[str]:
     """The Inputs of a block from which a way leads to its Output."""
-    live = _live(inner, [n.id for n in exits(inner)])
-    return [n.id for n in entries(inner) if live.outputs(n.id)]
+    _, live = _live(inner, [n.id for n in exits(inner)])
+    return [n.id for n in entries(inner) if n.id in live]
 
 
 def _unused(block: Node) -> list[int]:
