@@ -391,3 +391,59 @@ def test_a_finger_that_rests_on_a_layer_asks_what_comes_next(phone: Page, url: s
     canvas.editor.get_by_role("option").first.tap()
     canvas.until(lambda d: len(ids(d)) == 8)
     assert json.dumps(canvas.problems) == "[]"
+
+
+# ---- nothing is lost
+
+
+def test_undo_and_redo_outlive_the_page(browser: Browser, url: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{url}/?drawing=blocks&net=kept")
+    canvas = Canvas(page)
+    expect(canvas.node("res_1")).to_be_visible(timeout=60_000)
+    first = canvas.drawing()
+    page.get_by_role("button", name="Open Stage").click()
+    for id in ("relu_1", "relu_2"):
+        canvas.head(id).click()
+        canvas.until(lambda d, id=id: d["selected"] == [f"res_1.{id}"])  # type: ignore[misc]
+        page.keyboard.press("Delete")
+        canvas.until(lambda d, id=id: f'"{id}"' not in json.dumps(d))  # type: ignore[misc]
+    page.keyboard.press("Control+z")
+    canvas.until(lambda d: '"relu_2"' in json.dumps(d))
+    page.keyboard.press("Control+z")
+    canvas.until(lambda d: d["nodes"] == first["nodes"])
+    page.reload()  # the server has the first drawing again, and all that was done to it is a redo away
+    expect(canvas.node("res_1")).to_be_visible(timeout=60_000)
+    expect(canvas.tool("Undo")).to_be_disabled()
+    expect(canvas.tool("Redo")).to_be_enabled()
+    for id in ("relu_1", "relu_2"):
+        canvas.tool("Redo").click()
+        canvas.until(lambda d, id=id: f'"{id}"' not in json.dumps(d))  # type: ignore[misc]
+    expect(canvas.tool("Redo")).to_be_disabled()
+    canvas.tool("Undo").click()
+    canvas.tool("Undo").click()
+    canvas.until(lambda d: d["nodes"] == first["nodes"])
+    assert canvas.problems == []
+    context.close()
+
+
+def test_another_network_has_another_undo(browser: Browser, url: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    for net in ("one", "two"):
+        page.goto(f"{url}/?drawing=cnn&net={net}")
+        canvas = Canvas(page)
+        expect(canvas.node("relu_1")).to_be_visible(timeout=60_000)
+        expect(canvas.tool("Undo")).to_be_disabled()
+        expect(canvas.tool("Redo")).to_be_disabled()
+        canvas.head("relu_1").click()
+        page.keyboard.press("Delete")
+        canvas.until(lambda d: "relu_1" not in ids(d))
+        page.keyboard.press("Control+z")
+        canvas.until(lambda d: "relu_1" in ids(d))
+    page.goto(f"{url}/?drawing=cnn&net=one")
+    expect(canvas.tool("Redo")).to_be_enabled(timeout=60_000)
+    context.close()

@@ -21,6 +21,7 @@ const range = (net: string) => IDBKeyRange.bound([net], [net, []]); // every key
 
 export class Keeper {
   private line = ""; // the name of the line of steps that is written
+  private db: IDBDatabase | null = null; // open, since a page that goes away has no time to open it
   private timer: ReturnType<typeof setTimeout> | undefined;
   private due: (() => void) | null = null;
   private texts = new WeakMap<Snap, string>();
@@ -28,13 +29,13 @@ export class Keeper {
   constructor(private net: string) {
     addEventListener("pagehide", this.flush);
   }
-  stop() { this.flush(); removeEventListener("pagehide", this.flush); }
+  stop() { this.flush(); this.db?.close(); removeEventListener("pagehide", this.flush); }
 
   /** The steps before and after `now`, if it is a step of a line that was kept. */
   async read(now: Graph): Promise<{ past: Snap[]; future: Snap[] } | null> {
     this.line = crypto.getRandomValues(new Uint32Array(2)).join("-");
     try {
-      const db = await storage(), wanted = canonical(now);
+      const db = (this.db ??= await storage()), wanted = canonical(now);
       const [keys, lines] = await Promise.all([
         asPromise(db.transaction("lines").objectStore("lines").getAllKeys(range(this.net))),
         asPromise<Line[]>(db.transaction("lines").objectStore("lines").getAll(range(this.net))),
@@ -52,18 +53,19 @@ export class Keeper {
   }
   /** Keeps `past`, `now` and `future` (the nearest step last), soon. */
   write(past: readonly Snap[], now: Snap, future: readonly Snap[]) {
-    this.due = () => void this.put([...past, now, ...[...future].reverse()], past.length);
+    this.due = () => this.put([...past, now, ...[...future].reverse()], past.length);
     clearTimeout(this.timer);
     this.timer = setTimeout(this.flush, PAUSE);
   }
   private flush = () => { clearTimeout(this.timer); this.due?.(); this.due = null; };
 
-  private async put(snaps: Snap[], at: number) {
+  private put(snaps: Snap[], at: number) {
     const key = [this.net, this.line], line = fitting(snaps.map((s) => this.text(s)), at);
     try {
-      const change = (await storage()).transaction(["lines", "sizes"], "readwrite");
-      change.objectStore("lines").put(line, key);
-      change.objectStore("sizes").put({ used: Date.now(), chars: chars(line.steps) } satisfies Size, key);
+      const change = this.db?.transaction(["lines", "sizes"], "readwrite");
+      change?.objectStore("lines").put(line, key);
+      change?.objectStore("sizes").put({ used: Date.now(), chars: chars(line.steps) } satisfies Size, key);
+      change?.commit();
     } catch { /* as above */ }
   }
   private text(s: Snap): string {
