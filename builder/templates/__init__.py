@@ -137,7 +137,7 @@ TEMPLATES: tuple[Template, ...] = (
         VISION,
         "mnist",
         settings={"steps": 3000},
-        knobs={"lr": 0.001, "batch_size": 64},
+        knobs={"lr": 0.001, "batch_size": 32},
     ),
     Template(
         "residual_cnn",
@@ -149,11 +149,48 @@ TEMPLATES: tuple[Template, ...] = (
         knobs={"lr": 0.002},
     ),
     Template(
+        "cnn_1d",
+        "1-D CNN for speech",
+        "Filters slide along the sound of two vowels and tell which of nine people speaks.",
+        SEQUENCES,
+        "japanese_vowels",
+        settings={"steps": 2000},
+        knobs={"lr": 0.001},
+    ),
+    Template(
+        "rnn",
+        "RNN",
+        "Reads a digit row by row and mixes what it sees into one memory (Elman 1990).",
+        SEQUENCES,
+        "digit_rows",
+        settings={"steps": 3000},
+        knobs={"lr": 0.002, "clip_norm": 1.0},
+    ),
+    Template(
         "lstm",
         "LSTM for sunspots",
         "Reads the sunspots of 24 time steps and forecasts the next value.",
         SEQUENCES,
         "sunspots",
+    ),
+    Template(
+        "gru",
+        "GRU that adds",
+        "Keeps two marked numbers in mind over a long sequence and gives their sum (after Hochreiter & Schmidhuber "
+        "1997).",
+        SEQUENCES,
+        "adding",
+        settings={"steps": 4000},
+        knobs={"lr": 0.005, "clip_norm": 1.0},
+    ),
+    Template(
+        "bidirectional",
+        "Bidirectional GRU",
+        "Reads a first name from both ends and says whether the US Census of 1990 lists it among women or men.",
+        SEQUENCES,
+        "names",
+        settings={"steps": 3000},
+        knobs={"lr": 0.002},
     ),
 )
 BY_NAME: dict[str, Template] = {t.name: t for t in TEMPLATES}

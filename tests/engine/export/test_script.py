@@ -49,7 +49,7 @@ NOISY = chain(
     ("Linear", {"out_features": 3}),
     ("Output", {}),
 )
-SMALL = 1_000_000  # FLOPs of one example
+SMALL = 500_000  # FLOPs of one example; in large networks rounding grows fast
 # Elsewhere the engine sums over all weights at once, and the program over one layer after the other.
 INEXACT = ("l1", "l2", "elastic", "clip_norm")
 
@@ -62,7 +62,7 @@ def of_templates() -> dict[str, Recipe]:
         optimizer = CHOICES["optimizer"][i % len(CHOICES["optimizer"])]
         schedule = CHOICES["schedule"][i % len(CHOICES["schedule"])]
         knob = [*REGULARIZERS][i % (len(REGULARIZERS) - 1)]
-        knobs = {"lr": 0.005, knob: REGULARIZERS[knob]}
+        knobs = {"lr": 0.001, knob: REGULARIZERS[knob]}
         steps = 50 if infer(graph).flops < SMALL else 10
         name = f"{template.name}-{optimizer}-{schedule}-{knob}"
         found[name] = recipe(template.name, steps, optimizer=optimizer, schedule=schedule, knobs=knobs)
