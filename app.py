@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from engine.executor import default_executor
+from pages.browsers import Naming
 from pages.forms import tell_bug
 from pages.live.routes import ROUTES as LIVE
 from pages.probe.routes import ROUTES as PREVIEW
@@ -25,4 +27,10 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     executor.close()
 
 
-app = st.App("pages/main.py", routes=[*LIVE, *PREVIEW], lifespan=lifespan, on_script_error=tell_bug)
+app = st.App(
+    "pages/main.py",
+    routes=[*LIVE, *PREVIEW],
+    lifespan=lifespan,
+    middleware=[Middleware(Naming)],
+    on_script_error=tell_bug,
+)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from builder.diagnostic import Diagnostic, Refused
 from engine.aftermath import claim, how_it_ended, mark_orphans, what_remains
 from engine.control import Command, check, encode
-from engine.events import OVER, State
+from engine.events import OVER, Event, State
 from engine.home import home as default_home
 from engine.link import RunnerLink
 from engine.queue import Waiting, fair_order
@@ -77,6 +77,7 @@ class LocalExecutor:
         self._places: dict[str, int] = {}
         self._known: dict[str, RunFolder] = {}
         self._unwritten: dict[str, Status] = {}  # ends that a full disk did not take
+        self._returning: set[str] = set()  # runs that go on as soon as their last worker has ended
         self._link: RunnerLink | None = None
         self._closing = False
         self._mine = claim(self.home)
@@ -115,13 +116,30 @@ class LocalExecutor:
             run = self._run(run_id)
         except Refused as refused:
             return refused.diagnostics[0]
+        if not self._ending(run):
+            return self._continue_now(run)
+        with self._lock:
+            if run_id not in self._returning:
+                self._returning.add(run_id)
+                threading.Thread(target=self._continue_later, args=(run,), name="continue", daemon=True).start()
+        return None
+
+    def _continue_now(self, run: RunFolder) -> Diagnostic | None:
+        with self._lock:
+            if self._key(run.id) is not None or self._place(run.id) or alive(run):
+                return Diagnostic("run/busy", "This run is still going.", "Stop it before continuing it.")
+            return returned(lambda: self._enqueue(Waiting(run, "continue")))
+
+    def _continue_later(self, run: RunFolder) -> None:
+        """Waits for the last words of the worker that is ending, in a thread of its own: who asked need not."""
         deadline = time.monotonic() + CONTINUE_PATIENCE
         while self._ending(run) and time.monotonic() < deadline:
             time.sleep(0.02)
         with self._lock:
-            if self._key(run_id) is not None or self._place(run_id) or alive(run):
-                return Diagnostic("run/busy", "This run is still going.", "Stop it before continuing it.")
-            return returned(lambda: self._enqueue(Waiting(run, "continue")))
+            self._returning.discard(run.id)
+        if (problem := self._continue_now(run)) is not None:
+            with contextlib.suppress(Refused):
+                run.log.append([Event("diagnostic", run.step, problem.to_json())])
 
     def send(self, run_id: str, command: Command) -> Diagnostic | None:
         """Hands ``command`` to the run's worker, or says why not. ``{"do": "continue"}`` is ``continue_``."""
@@ -344,7 +362,7 @@ class LocalExecutor:
     def _ending(self, run: RunFolder) -> bool:
         """Whether a worker is about to be gone: it has said so, or the app that it belonged to has died."""
         if self._key(run.id) is None:
-            return alive(run)
+            return self._mine is not None and alive(run)  # else it may be a run of the app that owns this home
         last = run.log.last("state")
         return last is not None and last.body["state"] in OVER
 

@@ -10,6 +10,7 @@ from builder.diagnostic import Refused
 from engine.data import BY_NAME
 from engine.home import home
 from engine.store import RunSummary, restore, runs, trash
+from pages.browsers import is_mine
 from pages.forms import escape, tell
 
 ICONS = {
@@ -28,7 +29,9 @@ METRICS = {"classification": "accuracy", "regression": "R²"}
 
 @st.fragment(run_every=2.0)
 def listing() -> None:
-    found = runs(home())
+    every = runs(home())
+    mine = [run for run in every if is_mine(run.owner)]
+    found = every if _all(len(mine), len(every)) else mine
     if problem := st.session_state.pop("runs.problem", None):
         tell(problem)
     if last := st.session_state.get("trashed"):
@@ -40,6 +43,17 @@ def listing() -> None:
         row(run)
     if len(found) > shown:
         st.button(f"Show older runs ({len(found) - shown})", on_click=show_more)
+
+
+def _all(mine: int, every: int) -> bool:
+    """Whether the runs of other browsers are listed too: not unless that is asked for, or there are no own ones."""
+    if mine == every:
+        return False
+    labels = {"Yours": f"Yours ({mine})", "All": f"All on this machine ({every})"}
+    shown = st.segmented_control(
+        "Whose runs", list(labels), default="Yours" if mine else "All", format_func=labels.__getitem__, key="runs.whose"
+    )
+    return shown == "All"
 
 
 def show_more() -> None:
@@ -54,15 +68,24 @@ def row(run: RunSummary) -> None:
         if st.button("Open", key=f"open.{run.id}", help=f"Watch run {run.id}"):
             st.session_state.run = run.id
             st.switch_page("train.py", query_params={"run": run.id})
-        st.button(
-            "Delete",
-            key=f"delete.{run.id}",
-            on_click=put_away,
-            args=(run.id,),
-            icon=":material/delete:",
-            disabled=run.state in ("running", "paused", "starting", "queued"),
-            help="Can be undone.",
-        )
+        if is_mine(run.owner):
+            delete(run, "Delete")
+        else:
+            with st.popover("Delete", icon=":material/delete:"):
+                st.markdown("Another browser started this run.")
+                delete(run, "Delete it all the same")
+
+
+def delete(run: RunSummary, label: str) -> None:
+    st.button(
+        label,
+        key=f"delete.{run.id}",
+        on_click=put_away,
+        args=(run.id,),
+        icon=":material/delete:",
+        disabled=run.state in ("running", "paused", "starting", "queued"),
+        help="Can be undone.",
+    )
 
 
 def figures(run: RunSummary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from engine.knobs import initial
 from engine.preflight import preflight
 from engine.store import RunFolder
 from pages import session
+from pages.browsers import is_mine, owner
 from pages.canvas import Doc, canvas, notes
 from pages.export import take_away
 from pages.forms import escape, tell, words
@@ -23,6 +25,7 @@ from pages.hide import hidden, hidden_names
 from pages.inspector import problems
 from pages.lead import lead, notices, watch
 from pages.live import live_panel
+from pages.moments import culprits, go_on, other_settings, parent, repeat
 from pages.settings import Choice, only_turned, settings
 
 # A small network does tens of thousands of steps per second: held back, one can watch it and turn its knobs.
@@ -40,7 +43,8 @@ def body() -> None:
         button = st.container()
         choice = settings()
         turned = only_turned(st.session_state.get("knobs", {}), session.doc().graph)
-        choice = replace(choice, config=replace(choice.config, knobs=turned))
+        stops = tuple(st.session_state.get("breakpoints", ()))
+        choice = replace(choice, config=replace(choice.config, knobs=turned, breakpoints=stops))
         with button:
             train_button(choice, checks(choice))
     with right:
@@ -48,9 +52,14 @@ def body() -> None:
             heading(run)
         network(run)
         labels = {n.id: n.label for n in session.doc().graph.nodes if n.label}
+        before = parent(run) if run else None
         panel = live_panel(
             run.id if run else None,
             key="live",
+            parent=(before[0].id, before[1]) if before else None,
+            foreign=run is not None and not is_mine(run.meta.owner),
+            settings=other_settings(run, choice.config) if run else "",
+            breakpoints=st.session_state.get("breakpoints", ()),
             points=points(choice),
             labels=labels,
             knobs=knobs(),
@@ -58,7 +67,14 @@ def body() -> None:
         )
         if panel.knobs:
             st.session_state.knobs = only_turned(panel.knobs, session.doc().graph)
+        if panel.breakpoints is not None:
+            st.session_state.breakpoints = panel.breakpoints
+        if run and panel.fork:
+            branch(run, panel.fork, choice)
         session.save()
+        if run:
+            culprits(run)
+            repeat(run)
         if run and not hidden("export"):
             take_away(run.graph, run)
 
@@ -131,6 +147,18 @@ def start(choice: Choice) -> None:
     st.query_params["run"] = st.session_state.run = run.id
 
 
+def branch(run: RunFolder, wanted: dict[str, Any], choice: Choice) -> None:
+    """Goes on from a moment of ``run``, in a run of its own, which is then shown."""
+    try:
+        other = go_on(run, wanted, choice.config, owner())
+    except Refused as refused:
+        for problem in refused.diagnostics:
+            tell(problem)
+        return
+    st.query_params["run"] = st.session_state.run = other.id
+    st.rerun()
+
+
 def title(choice: Choice) -> str:
     """What tells this run from others in the list."""
     graph, config = session.doc().graph, choice.config
@@ -140,23 +168,26 @@ def title(choice: Choice) -> str:
     return f"{BY_NAME[config.data.name].title} · {network} · {words(config.optimizer)}, seed {config.seed}"
 
 
-def owner() -> str:
-    """Whose run it is, for a fair queue: one browser session."""
-    return session.net_id()
-
-
 def heading(run: RunFolder) -> None:
     """Which run is shown, and that the drawing has become another since."""
     with st.container(horizontal=True, vertical_alignment="center"):
         other = computed(run.graph) != computed(session.doc().graph)
         said = " The drawing has changed since; **Train** starts a run of it." if other else ""
         st.markdown(f":small[**{escape(run.meta.title or run.id)}**.{said}]", width="stretch")
+        if before := parent(run):
+            st.button(
+                "Run before", on_click=show, args=(before[0],), help=f"It went on from step {before[1]:,} of that."
+            )
         st.button("Leave this run", on_click=leave, help="It goes on by itself, and stays in the list of runs.")
 
 
 def computed(graph: Graph) -> tuple[object, ...]:
     """What of a drawing makes a difference to a run: not places, names and notes."""
     return tuple((n.id, n.type, dict(n.params)) for n in graph.nodes), graph.edges
+
+
+def show(run: RunFolder) -> None:
+    st.query_params["run"] = st.session_state.run = run.id
 
 
 def leave() -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 
 from builder.diagnostic import Refused
 from builder.spec import Param
+from engine.breakpoints import WORDS
 from engine.data import BY_NAME, load, preview
 from engine.home import home
 from engine.knobs import DROPOUT_PARAM, KNOBS
@@ -47,6 +48,10 @@ def live_panel(
     labels: Mapping[str, str] | None = None,
     knobs: Mapping[str, float] | None = None,
     hide: Collection[str] = (),
+    parent: tuple[str, int] | None = None,
+    foreign: bool = False,
+    settings: str = "",
+    breakpoints: Sequence[str] = (),
     on_over: Callable[[], None] | None = None,
 ) -> Any:
     """The panel of run ``run_id``, or before the first run an empty one that waits for it.
@@ -54,8 +59,10 @@ def live_panel(
     ``points`` (x, y, class or value, held out) are drawn on the decision boundary and ``labels`` name the nodes; a run
     brings its own, so both count before it only. ``knobs`` are the values to start from: given them, the knobs can
     be turned before a run too, and the result's ``knobs`` is what they were turned to. The knobs in ``hide`` are
-    not shown. ``on_over`` is called when the run ends while it is watched. Result: ``knobs`` (dict or None) and
-    ``over`` (the final state, once).
+    not shown. ``parent`` (run id, step) is drawn behind a run that goes on from it; the buttons of a ``foreign`` run
+    have to be asked for; ``settings`` says what the form would change in the run. ``on_over`` is called when the run
+    ends while it is watched. Result: ``knobs`` and ``breakpoints`` (for the next run, or None), and once each: ``over``
+    (the final state), ``hit`` (the step at which the run stopped by itself), ``fork`` (see types.ts).
     """
     own_labels, own_points = _of_run(run_id) if run_id else (dict(labels or {}), tuple(points or ()))
     data = {
@@ -65,10 +72,23 @@ def live_panel(
         "groups": _groups(hide),
         "dropout": _knob(DROPOUT_PARAM),
         "values": None if knobs is None else dict(knobs),
+        "parent": {"run": parent[0], "step": parent[1]} if parent else None,
+        "foreign": foreign,
+        "settings": settings,
+        "breakpoints": list(breakpoints),
+        "stops": [[name, words.removeprefix("the ")] for name, words in WORDS.items()],
         "labels": own_labels,
         "points": _thin(own_points),
     }
-    return _PANEL(key=key, data=data, on_knobs_change=_nothing, on_over_change=on_over or _nothing)
+    return _PANEL(
+        key=key,
+        data=data,
+        on_knobs_change=_nothing,
+        on_breakpoints_change=_nothing,
+        on_over_change=on_over or _nothing,
+        on_hit_change=_nothing,
+        on_fork_change=_nothing,
+    )
 
 
 def _nothing() -> None:

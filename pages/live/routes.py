@@ -11,19 +11,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from builder.diagnostic import Diagnostic, Refused
 from engine.executor import default_executor
 from engine.home import is_run_id
+from engine.kept import about
+from engine.store import RunFolder
 from pages.live.assets import asset
 from pages.live.watch import Viewer, Watches, message
 
 NO_SUCH_RUN = 4404  # close codes of this route
 FOREIGN = 4403
-MAX_COMMAND = 1024
+MAX_COMMAND = 8192
 WATCHES = Watches(default_executor)
 
 
@@ -89,6 +91,16 @@ def carry_out(viewer: Viewer, text: str) -> Diagnostic | None:
     return default_executor().send(watch.run.id, command if isinstance(command, dict) else {})
 
 
+def moment(request: Request) -> Response:
+    """GET /layerloom/kept/{run_id}/{step}: knobs and pictures of a moment that is kept."""
+    try:
+        run = RunFolder.open(default_executor().home, request.path_params["run_id"])
+        body = about(run, request.path_params["step"])
+    except Refused as refused:
+        return JSONResponse(refused.diagnostics[0].to_json(), status_code=404)
+    return JSONResponse({key: body.get(key) for key in ("step", "knobs", "pictures", "sha256")})
+
+
 def health(_request: Request) -> JSONResponse:
     return JSONResponse({"ok": True, "watched": WATCHES.count})
 
@@ -96,5 +108,6 @@ def health(_request: Request) -> JSONResponse:
 ROUTES: list[BaseRoute] = [
     WebSocketRoute("/layerloom/live/{run_id}", live),
     Route("/layerloom/assets/{name}", asset),
+    Route("/layerloom/kept/{run_id}/{step:int}", moment),
     Route("/layerloom/health", health),
 ]

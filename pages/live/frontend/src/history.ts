@@ -1,5 +1,5 @@
 import { Series } from "./series";
-import type { Diagnostic, Json, Packet, Rec, Status } from "./types";
+import type { Diagnostic, Fork, Json, Packet, Rec, Status } from "./types";
 
 export const POINT = ["train_loss", "val_loss", "batch_loss", "train_metric", "val_metric", "gap", "lr", "steps_per_s"] as const;
 export type PointName = (typeof POINT)[number];
@@ -37,6 +37,9 @@ export class History {
   acked: Record<string, number> = {}; // knob → step from which its value is in effect
   markers: Marker[] = [];
   notes: Diagnostic[] = [];
+  kept: number[] = []; // steps that one can go back to
+  breakpoints: string[] = [];
+  cures: Fork[] = []; // what may help a run that broke
 
   get layerIds(): string[] {
     return (this.started?.layers ?? []).map((l: Json) => l.id);
@@ -78,6 +81,9 @@ export class History {
     else if (kind === "knob") this.turn(step, time, body);
     else if (kind === "lane") this.started = { ...this.started, lane: body.lane, lane_reason: body.reason };
     else if (kind === "checkpoint" && body.which === "best") this.best = step;
+    else if (kind === "kept") this.kept = body.steps;
+    else if (kind === "breakpoints") this.breakpoints = body.when;
+    else if (kind === "state") this.cures = body.cures ?? [];
     else if (kind === "diagnostic") this.notes = [...this.notes, body as Diagnostic].slice(-NOTES);
     this.step = Math.max(this.step, step);
   }

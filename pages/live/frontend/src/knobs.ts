@@ -1,5 +1,6 @@
 import { el } from "./dom";
 import { Knob } from "./knob";
+import { Stops } from "./stops";
 import type { History } from "./history";
 import type { Data, KnobSpec } from "./types";
 
@@ -12,14 +13,16 @@ export class Knobs {
   private readonly noise = el("div", { class: "ll-dropout" });
   private readonly hint = el("p", { class: "ll-hint" });
   private readonly knobs = new Map<string, Knob>();
+  private readonly stops: Stops;
   private dropouts = "?";
 
-  constructor(private data: Data, private readonly send: Send) {
+  constructor(private data: Data, private readonly send: Send, stop: (when: string[]) => void) {
     const groups = data.groups.map((group) => {
       const extra = group.title === "Noise" ? [this.noise] : [];
       return el("fieldset", { class: "ll-group" }, el("legend", {}, group.title), ...extra, ...group.knobs.map((spec) => this.make(spec, spec.label)));
     });
-    this.root.append(el("h3", { class: "ll-h3" }, "Turn while it trains"), this.hint, ...groups);
+    this.stops = new Stops(data, stop);
+    this.root.append(el("h3", { class: "ll-h3" }, "Turn while it trains"), this.hint, ...groups, this.stops.root);
   }
 
   label(name: string): string {
@@ -28,12 +31,14 @@ export class Knobs {
   }
 
   /** Shows the values of the run, or before one those that the page gave. */
-  show(data: Data, history: History): void {
+  show(data: Data, history: History, mine: boolean, looking: boolean): void {
     this.data = data;
     const { state } = history.status, values = history.started ? history.knobs : (data.values ?? {});
     this.offerDropout(Object.keys(values).filter((name) => name.startsWith(DROPOUT)));
-    const on = data.run ? ["queued", "starting", "running", "paused"].includes(state) : data.values !== null;
-    this.hint.textContent = on ? "" : data.run ? "The run is over; Continue it to turn these." : "They act once training runs.";
+    const on = mine && (data.run ? ["queued", "starting", "running", "paused"].includes(state) : data.values !== null);
+    const over = mine ? "The run is over; Continue it to turn these." : "It is another browser's run.";
+    this.hint.textContent = on ? "" : data.run ? over : "They act once training runs.";
+    this.stops.show(data, history, on && !looking);
     this.hint.hidden = on || (Boolean(data.run) && state === "");
     for (const [name, knob] of this.knobs) {
       knob.enable(on);

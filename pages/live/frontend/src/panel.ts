@@ -8,8 +8,9 @@ import { Knobs } from "./knobs";
 import { Painter } from "./painter";
 import { Stream } from "./stream";
 import { readTheme, type Theme } from "./theme";
+import { past, TimeBar } from "./time";
 import { Toolbar } from "./toolbar";
-import { LIVE, OVER, type Command, type Component, type Packet } from "./types";
+import { LIVE, OVER, type Command, type Component, type Fork, type Json, type Packet } from "./types";
 
 const THEME_MS = 700; // how soon a switch between light and dark is followed
 const REFUSAL_MS = 8000;
@@ -17,7 +18,8 @@ const REFUSAL_MS = 8000;
 /** The live panel: one per place on the page, whatever run it shows. */
 export class Panel {
   private readonly root = el("div", { class: "ll" });
-  private readonly toolbar = new Toolbar((command) => this.command(command));
+  private readonly toolbar = new Toolbar((command) => this.command(command), (fork) => this.fork(fork), () => this.steer());
+  private readonly time = new TimeBar((step) => this.look(step), (settings) => this.goOn(settings));
   private readonly knobs: Knobs;
   private readonly cards: Card[];
   private readonly painter: Painter;
@@ -26,20 +28,24 @@ export class Panel {
   private readonly sized: ResizeObserver;
   private history = new History();
   private stream: Stream | null = null;
+  private ghost: History | null = null; // of the run that this one goes on from
+  private before: Stream | null = null;
+  private past: { step: number; kept: Json | null; turned: Record<string, number>; history: History } | null = null;
+  private steering = false; // another browser's run
   private theme: Theme;
   private plotly: any = null;
   private refusal = "";
 
   constructor(private api: Component) {
-    this.knobs = new Knobs(api.data, (name, value, done) => this.turn(name, value, done));
+    this.knobs = new Knobs(api.data, (name, value, done) => this.turn(name, value, done), (when) => this.stopAt(when));
     this.painter = new Painter([], () => undefined);
     this.cards = CHARTS.map((chart) => new Card(chart, () => this.painter.kick()));
     this.painter = new Painter(this.cards, (card) => this.draw(card));
     const grid = el("div", { class: "ll-grid" }, ...this.cards.map((card) => card.root));
-    this.root.append(this.toolbar.root, el("div", { class: "ll-body" }, grid, this.knobs.root));
+    this.root.append(this.toolbar.root, this.time.root, el("div", { class: "ll-body" }, grid, this.knobs.root));
     api.parentElement.append(this.root);
     this.theme = readTheme(this.root);
-    this.seen = new IntersectionObserver((entries) => this.look(entries));
+    this.seen = new IntersectionObserver((entries) => this.noticed(entries));
     this.sized = new ResizeObserver(() => this.resize());
     for (const card of this.cards) this.seen.observe(card.root);
     this.sized.observe(grid);
@@ -69,6 +75,7 @@ export class Panel {
 
   destroy(): void {
     this.stream?.close();
+    this.before?.close();
     this.painter.stop();
     clearInterval(this.timer);
     this.seen.disconnect();
@@ -85,7 +92,10 @@ export class Panel {
     const { run } = this.api.data;
     this.stream?.close();
     this.history = new History();
+    this.past = null;
+    this.steering = false;
     this.refusal = "";
+    this.follows();
     this.knobs.forget();
     for (const card of this.cards) card.reset();
     const { history } = this;
@@ -97,12 +107,70 @@ export class Panel {
     const before = this.history.status.state, { run } = this.api.data;
     const kinds = this.history.take(packet);
     if (packet.refused) this.refuse(`${packet.refused.what} ${packet.refused.cure}`, packet.refused.field);
-    if (kinds.has("layers") && run) publish(run, this.history.layerIds, this.history.norms);
+    if (kinds.has("layers") && run && !this.past) publish(run, this.history.layerIds, this.history.norms);
+    if (kinds.has("hit") && before) this.api.setTriggerValue("hit", this.history.step);
     const all = kinds.has("started") || kinds.has("knob");
     for (const card of this.cards) if (all || card.chart.kinds.some((kind) => kinds.has(kind))) card.dirty = true;
     this.show();
     const { state } = packet.status;
     if (LIVE.includes(before) && OVER.includes(state)) this.api.setTriggerValue("over", state);
+  }
+
+  /** The curve of the run that this one goes on from. */
+  private follows(): void {
+    this.before?.close();
+    const { parent } = this.api.data;
+    const ghost = (this.ghost = parent ? new History() : null);
+    const drawn = (packet: Packet) => {
+      if (!ghost!.take(packet).has("point")) return;
+      for (const card of this.cards) if (card.chart.kinds.includes("point")) card.dirty = true;
+      this.painter.kick();
+    };
+    this.before = parent ? new Stream(parent.run, () => ghost!.after, drawn, () => undefined) : null;
+  }
+
+  /** Shows the run as it was after `step` steps; null is how it is now. */
+  private look(step: number | null): void {
+    const { run } = this.api.data, { history } = this;
+    if (step === null || !run) this.past = null;
+    else {
+      const turned = this.past?.turned ?? {};
+      this.past = { step, kept: null, turned, history: past(history, step, null, turned) };
+      void this.fetch(run, step);
+    }
+    this.knobs.forget();
+    if (run && !this.past) publish(run, history.layerIds, history.norms);
+    this.redraw();
+  }
+
+  private async fetch(run: string, step: number): Promise<void> {
+    const answer = await fetch(new URL(`/layerloom/kept/${run}/${step}`, document.baseURI)).catch(() => null);
+    const kept: Json | null = answer?.ok ? await answer.json() : null;
+    if (this.past?.step !== step || this.api.data.run !== run) return; // it has been moved on meanwhile
+    if (!kept) return this.refuse("The pictures of this moment could not be had: it may no longer be kept.");
+    this.past = { ...this.past, kept, history: past(this.history, step, kept, this.past.turned) };
+    publish(run, this.history.layerIds, this.past.history.norms);
+    this.redraw();
+  }
+
+  private goOn(settings: boolean): void {
+    if (this.past) this.fork({ step: this.past.step, knobs: this.past.turned, settings });
+  }
+
+  private fork(fork: Fork): void {
+    this.api.setTriggerValue("fork", fork);
+  }
+
+  private steer(): void {
+    this.steering = true;
+    this.show();
+  }
+
+  private stopAt(when: string[]): void {
+    if (this.api.data.run) return this.command({ do: "break", when });
+    this.api.data.breakpoints = when;
+    this.api.setStateValue("breakpoints", when);
+    this.show();
   }
 
   private command(command: Command): void {
@@ -111,6 +179,12 @@ export class Panel {
 
   /** A knob was moved: to the run at once, or before a run to the page when it is let go. */
   private turn(name: string, value: number, done: boolean): boolean {
+    if (this.past) {
+      this.past.turned = { ...this.past.turned, [name]: value };
+      this.past.history.knobs = { ...this.past.history.knobs, [name]: value };
+      this.show();
+      return false;
+    }
     if (this.api.data.run) return this.stream?.send({ do: "set", name, value }) ?? false;
     this.api.data.values = { ...this.api.data.values, [name]: value };
     if (done) this.api.setStateValue("knobs", this.api.data.values);
@@ -143,28 +217,31 @@ export class Panel {
   /** Everything but the charts, which the painter draws when there is time. */
   private show(): void {
     const { data } = this.api, { history } = this;
-    this.toolbar.show(data.run, history, this.stream?.link ?? "open", this.refusal);
-    this.knobs.show(data, history);
+    const mine = !data.foreign || this.steering;
+    this.toolbar.show(data.run, history, this.stream?.link ?? "open", this.refusal, !mine);
+    this.time.show(history.kept, this.past?.step ?? null, Object.keys(this.past?.turned ?? {}).length, data.settings);
+    this.knobs.show(data, this.past?.history ?? history, mine, this.past !== null);
     for (const card of this.cards) card.root.hidden = !card.chart.shown(history, data);
-    Object.assign(this.root.dataset, { run: data.run ?? "", state: history.status.state || "none", step: history.step, link: this.stream?.link ?? "none" });
+    Object.assign(this.root.dataset, { run: data.run ?? "", state: history.status.state || "none", step: history.step, link: this.stream?.link ?? "none", past: this.past?.step ?? "" });
     this.painter.kick();
   }
 
   private draw(card: Card): void {
     if (!this.plotly) return void (card.dirty = true);
-    const [from, to] = card.range(), { data } = this.api;
+    const [from, until] = card.range(), { data } = this.api;
+    const to = Math.min(until, this.past?.step ?? Infinity);
     const names = new Map([...(this.history.started?.layers ?? []), ...(this.history.started?.activations ?? [])]
       .map((l: { id: string; label?: string }) => [l.id, data.labels[l.id] || l.label || l.id]));
     const { history } = this;
     const end = card.until(history.step, history.point?.steps_per_s ?? 0, history.status.state === "running");
     const view: View = {
-      history, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to, end,
+      history: this.past?.history ?? history, past: this.past?.step ?? null, ghost: this.ghost, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to, end,
       width: card.plot.clientWidth - 54, name: (id) => names.get(id) ?? id, knobLabel: (name) => this.knobs.label(name),
     };
     card.draw(this.plotly, view);
   }
 
-  private look(entries: IntersectionObserverEntry[]): void {
+  private noticed(entries: IntersectionObserverEntry[]): void {
     for (const entry of entries) {
       const card = this.cards.find((c) => c.root === entry.target);
       if (card) card.visible = entry.isIntersecting;

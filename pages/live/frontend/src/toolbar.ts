@@ -1,10 +1,10 @@
-import { el, say } from "./dom";
+import { el, fresh, say } from "./dom";
 import { count, num, percent } from "./format";
 import type { History } from "./history";
 import type { Link } from "./stream";
-import type { Command, Json, RunState } from "./types";
+import type { Command, Fork, Json, RunState } from "./types";
 
-type Do = Exclude<Command["do"], "set">;
+type Do = Exclude<Command["do"], "set" | "break">;
 const BUTTONS: [action: Do, text: string, name: string, states: RunState[]][] = [
   ["pause", "Pause", "Pause training", ["running"]],
   ["resume", "Resume", "Resume training", ["paused"]],
@@ -31,34 +31,55 @@ export class Toolbar {
   private readonly fill = el("div", { class: "ll-fill" });
   private readonly bar: HTMLElement;
   private readonly buttons = new Map<Do, HTMLButtonElement>();
+  private readonly cures = el("div", { class: "ll-cures", role: "group", "aria-label": "What may help", hidden: true });
+  private readonly foreign: HTMLElement;
+  private readonly lane = el("span", { class: "ll-tooltip", role: "tooltip", id: fresh("lane") });
+  private readonly tip: HTMLElement;
+  private offered: Fork[] = [];
 
-  constructor(send: (command: Command) => void) {
+  constructor(send: (command: Command) => void, private readonly fork: (fork: Fork) => void, steer: () => void) {
     for (const [action, text, name] of BUTTONS) {
       const click = () => send({ do: action });
       this.buttons.set(action, el("button", { type: "button", class: `ll-button ll-${action}`, "aria-label": name, title: name, hidden: true, click }, text));
     }
     this.bar = el("div", { class: "ll-bar", role: "progressbar", "aria-label": "Steps done", "aria-valuemin": 0 }, this.fill);
     const actions = el("div", { class: "ll-actions", role: "toolbar", "aria-label": "Training" }, ...this.buttons.values());
+    this.tip = el("span", { class: "ll-tip" },
+      el("button", { type: "button", class: "ll-help", "aria-label": "How it is computed", "aria-describedby": this.lane.id }, "?"), this.lane);
+    this.foreign = el("p", { class: "ll-foreign", hidden: true }, "This run was started in another browser. ",
+      el("button", { type: "button", class: "ll-button ll-small", click: steer }, "Steer it all the same"));
     this.root = el("header", { class: "ll-toolbar" },
-      el("div", { class: "ll-line" }, el("p", { class: "ll-words" }, this.state, this.facts), actions), this.bar, this.message, this.spoken);
+      el("div", { class: "ll-line" }, el("p", { class: "ll-words" }, this.state, this.facts, this.tip), actions), this.bar,
+      this.foreign, this.message, this.cures, this.spoken);
   }
 
-  show(run: string | null, history: History, link: Link, refusal: string): void {
+  show(run: string | null, history: History, link: Link, refusal: string, foreign: boolean): void {
     const { state, reason } = history.status;
     if (!run) this.empty();
     else {
       say(this.state, link === "unknown" ? "Not found" : WORDS[state]);
       this.root.dataset.state = link === "unknown" ? "unknown" : state;
       say(this.facts, facts(history));
-      this.facts.title = history.started?.lane_reason ?? "";
+      say(this.lane, history.started?.lane_reason ?? "");
     }
+    this.tip.hidden = !run || !history.started?.lane_reason;
+    this.foreign.hidden = !run || !foreign;
+    this.help(run && !foreign && history.status.state === "failed" ? history.cures : []);
     if (run && this.spoken.dataset.for !== state) say(this.spoken, `Training: ${WORDS[state]}. ${reason}`);
     this.spoken.dataset.for = state;
     const words = run ? message(history, link, refusal) : "";
     this.message.hidden = !words;
     say(this.message, words);
     this.progress(run ? history : null);
-    this.offer(run && link !== "unknown" ? state : "");
+    this.offer(run && link !== "unknown" && !foreign ? state : "");
+  }
+
+  private help(cures: Fork[]): void {
+    if (cures === this.offered || (!cures.length && !this.offered.length)) return;
+    this.offered = cures;
+    this.cures.hidden = !cures.length;
+    this.cures.replaceChildren(...cures.map((cure) =>
+      el("button", { type: "button", class: "ll-button", click: () => this.fork(cure) }, cure.label ?? "")));
   }
 
   private empty(): void {
@@ -95,16 +116,16 @@ function facts(history: History): string {
   return parts.join(" · ");
 }
 
-/** The device, and the lane where it is not the plain one; why it runs is the tooltip. */
+/** The device and the lane; why that one runs is told beside it. */
 const device = (started: Json): string =>
   (started.device === "cpu" ? "CPU" : started.device_name || String(started.device).toUpperCase()) +
-  (started.lane && started.lane !== "eager" ? `, ${started.lane} lane` : "");
+  (started.lane ? `, ${started.lane} lane` : "");
 
 function message(history: History, link: Link, refusal: string): string {
   const { state, reason, node } = history.status;
   const name = history.started?.layers?.find((l: { id: string }) => l.id === node)?.label || node;
   const where = node && !reason.includes(name) ? ` Layer: ${name}.` : "";
-  const sad = ["failed", "interrupted", "stopped", "finished", "queued"].includes(state) ? reason + (reason ? where : "") : "";
+  const sad = ["failed", "interrupted", "stopped", "finished", "queued", "paused"].includes(state) ? reason + (reason ? where : "") : "";
   const note = history.notes.at(-1);
   return LINKS[link] ?? (refusal || sad || (note && state !== "" ? `${note.what} ${note.cure}` : ""));
 }

@@ -27,7 +27,15 @@ export interface Packet {
   refused?: Diagnostic; // a command that was not carried out
 }
 
-export type Command = { do: "pause" | "resume" | "step" | "stop" | "continue" } | { do: "set"; name: string; value: number };
+/** Another run that goes on from a moment of this one. */
+export interface Fork {
+  step: number;
+  knobs: Record<string, number>;
+  settings?: boolean; // with those of the form beside the panel
+  label?: string;
+}
+
+export type Command = { do: "break"; when: string[] } | { do: "pause" | "resume" | "step" | "stop" | "continue" } | { do: "set"; name: string; value: number };
 
 /** A Param of engine/knobs.py, with the node it belongs to when it is the rate of one Dropout layer. */
 export interface KnobSpec {
@@ -55,6 +63,11 @@ export interface Data {
   dropout: KnobSpec;
   values: Record<string, number> | null; // knobs before a run; null: they can be turned in a run only
   labels: Record<string, string>;
+  parent: { run: string; step: number } | null; // the run that this one goes on from
+  foreign: boolean; // it is the run of another browser
+  settings: string; // what the form beside the panel would change in the run
+  breakpoints: string[]; // for the next run
+  stops: [name: string, words: string][]; // what a run can be stopped by
   points: [x: number, y: number, target: number, validation: boolean][];
 }
 

@@ -25,6 +25,8 @@ export interface Figure {
 /** What a chart is drawn from. `from` and `to` are the steps on screen. */
 export interface View {
   history: History;
+  past: number | null; // the step that is looked back at
+  ghost: History | null; // the run that this one goes on from
   data: Data;
   theme: Theme;
   option: string;
@@ -49,13 +51,20 @@ export interface Chart {
   figure(view: View): Figure;
 }
 
-export function trace(view: View, name: string, colour: string, line: Line, extra: Json = {}): Json {
-  const { width = 1.6, dash, ...rest } = extra;
+export function trace(view: View, name: string, colour: string, whole: Line, extra: Json = {}): Json {
+  const line = view.past === null || extra.dash || extra.beyond ? whole : before(whole, view.past);
+  const { width = 1.6, dash, beyond: _, ...rest } = extra;
   return {
     type: "scatter", mode: line.x.length === 1 ? "markers" : "lines", name, x: line.x, y: line.y,
     line: { width, dash, color: colour }, marker: { size: 5, color: colour }, connectgaps: false,
     visible: !view.hidden.has(name), hovertemplate: `%{y:.4~g}<extra>${escape(name)}</extra>`, ...rest,
   };
+}
+
+/** What of `line` had been measured by step `past`. */
+function before({ x, y }: Line, past: number): Line {
+  const end = x.findIndex((step) => step > past);
+  return end < 0 ? { x, y } : { x: x.slice(0, end), y: y.slice(0, end) };
 }
 
 /** A logarithmic axis for `lines`: powers of ten, or over a short range whole numbers, never lone digits between powers. */
@@ -84,12 +93,18 @@ export function stepLayout(view: View, y: Json = {}, x: Json = {}): Json {
   const started = Boolean(view.history.points.n || view.history.layers.n);
   const base = layout(view, { title: { text: "step", standoff: 4 }, tickformat: ",~r", range: started ? [0, Math.max(1, view.end)] : [0, 100], ...x }, y);
   const shown = view.history.markers.filter((m) => m.step >= view.from && m.step <= view.to);
-  return { ...base, shapes: shown.map((m) => rule(view, m)), annotations: labels(view, shown) };
+  return { ...base, shapes: [...shown.map((m) => rule(view, m)), ...here(view)], annotations: labels(view, shown) };
 }
 
 function rule(view: View, marker: Marker): Json {
   const { x, line } = { x: marker.step, line: { color: view.theme.marker, width: 1, dash: "dot" } };
   return { type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper", line };
+}
+
+/** Where one is when looking back. */
+function here({ past, theme }: View): Json[] {
+  if (past === null) return [];
+  return [{ type: "line", x0: past, x1: past, y0: 0, y1: 1, yref: "paper", line: { color: theme.guide, width: 1.5 } }];
 }
 
 /** The newest changes in words, upright, each only where the one after it leaves room. */

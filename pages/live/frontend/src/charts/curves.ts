@@ -8,6 +8,16 @@ import { logAxis, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type F
 const line = (view: View, name: PointName): Line =>
   view.history.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.to);
 
+const BEFORE = "run before";
+
+/** Of the run that this one goes on from, thin and grey, as long as this one goes; first, so that it lies below. */
+function ghost(view: View, name: PointName): { data: Json[]; legend: Entry[] } {
+  if (!view.ghost?.points.n) return { data: [], legend: [] };
+  const past = view.ghost.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.end);
+  const colour = view.theme.guide;
+  return { data: [trace(view, BEFORE, colour, past, { width: 1, beyond: true })], legend: [{ name: BEFORE, colour }] };
+}
+
 export const loss: Chart = {
   id: "loss",
   title: () => "Loss",
@@ -16,8 +26,9 @@ export const loss: Chart = {
   options: { label: "Loss axis", choices: [["log", "Log"], ["linear", "Linear"]] },
   shown: () => true,
   figure(view): Figure {
-    const t = view.theme;
+    const t = view.theme, before = ghost(view, "val_loss");
     const data = [
+      ...before.data,
       trace(view, "one batch", t.batch, line(view, "batch_loss"), { width: 1 }),
       trace(view, "training", t.train, line(view, "train_loss")),
       trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
@@ -29,7 +40,7 @@ export const loss: Chart = {
       layout: { ...stepLayout(view, { ...y, ...empty }), hovermode: "x unified" },
       legend: [
         { name: "training", colour: t.train }, { name: "validation", colour: t.validation },
-        { name: "one batch", colour: t.batch },
+        { name: "one batch", colour: t.batch }, ...before.legend,
       ],
     };
   },
@@ -60,8 +71,9 @@ export const metric: Chart = {
   figure(view): Figure {
     const t = view.theme, base = view.history.started?.baseline;
     const train = line(view, "train_metric"), val = line(view, "val_metric");
-    const data = [trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
-    const legend: Entry[] = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }];
+    const before = ghost(view, "val_metric");
+    const data = [...before.data, trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
+    const legend: Entry[] = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }, ...before.legend];
     if (typeof base === "number" && train.x.length > 1) {
       const ends = { x: [0, view.end], y: [base, base] };
       data.push(trace(view, "no network", t.guide, ends, { dash: "dash", width: 1 }));
