@@ -7,7 +7,11 @@ import torch
 from torch import nn
 
 
-def initialize(layer: nn.Module, fill: Callable, **options: object) -> None:
+def initialize(
+    layer: nn.Module,
+    fill: Callable[..., object],
+    **options: object,
+) -> None:
     """Fills the weight matrices of a layer; its biases start at zero."""
     for name, weight in layer.named_parameters():
         if weight.dim() > 1:
