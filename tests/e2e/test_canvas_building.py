@@ -447,3 +447,21 @@ def test_another_network_has_another_undo(browser: Browser, url: str) -> None:
     page.goto(f"{url}/?drawing=cnn&net=one")
     expect(canvas.tool("Redo")).to_be_enabled(timeout=60_000)
     context.close()
+
+
+def test_on_a_phone_a_wide_drawing_opens_whole_and_a_list_is_offered(phone: Page, url: str) -> None:
+    phone.goto(f"{url}/?drawing=fifty")
+    canvas = Canvas(phone)
+    expect(canvas.node("input_1")).to_be_visible(timeout=60_000)
+    canvas.rest()
+    assert in_view(canvas, "input_1")
+    assert in_view(canvas, "output_1")
+    phone.get_by_role("button", name="Show as a list").tap()
+    rows = phone.get_by_role("list", name="Layers in the order of the flow").get_by_role("listitem")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    rows.first.get_by_role("button").first.tap()
+    canvas.until(lambda d: d["selected"] == ["input_1"])
+    canvas.tool("Copy").tap()
+    canvas.tool("Paste").tap()
+    drawing = canvas.until(lambda d: "input_2" in ids(d))
+    assert drawing["selected"] == ["input_2"]

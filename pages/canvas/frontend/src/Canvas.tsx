@@ -15,7 +15,7 @@ import { Ctx, LayerNode, TensorEdge, useDoc } from "./parts";
 import { Stack } from "./Stack";
 import { Sticky } from "./Sticky";
 import { Toolbar } from "./Toolbar";
-import { focusNode, useView } from "./view";
+import { focusNode, NARROW, READABLE, useView } from "./view";
 
 const nodeTypes = { layer: LayerNode, note: Sticky };
 const edgeTypes = { tensor: TensorEdge };
@@ -205,6 +205,7 @@ function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children"
           gradient: vanishing <i /> healthy <i /> exploding
         </div>
       </Panel>
+      {!readonly && <Offer />}
       {!nodes.length && (
         <Panel position="center-left" className="hint">
           <span className="wide">Click a layer on the left to begin, or load a template</span>
@@ -213,6 +214,13 @@ function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children"
       )}
     </ReactFlow>
   );
+}
+
+/** On a phone, a drawing that is whole is often too small to read: a list is not. */
+function Offer() {
+  const { doc } = useContext(Ctx);
+  const small = useFlowStore((s) => s.width < NARROW && s.transform[2] < READABLE), some = useDoc((s) => s.nodes.length > 0);
+  return small && some ? <Panel position="bottom-right"><button type="button" className="offer" onClick={() => doc.toggle("stack")}>Show as a list</button></Panel> : null;
 }
 
 /** What was just done or refused: for the ear always, for the eye when something was refused. */

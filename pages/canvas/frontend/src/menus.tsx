@@ -9,7 +9,7 @@ import { everywhere } from "./levels";
 import { Ctx, tone, useDoc } from "./parts";
 import type { LayerSpec } from "./types";
 
-const WIDE = 236, HIGH = 300, FOUND = 40;
+const WIDE = 236, HIGH = 300, ACTS = 72, FOUND = 40; // px: of the menu, and of what can be done with a layer
 
 interface NextProps { root: RefObject<HTMLDivElement | null>; follow(from: string, type: string, at: Point | null): void; done(): void }
 /** The layers that fit behind one layer, best first. */
@@ -18,7 +18,7 @@ export function NextMenu({ root, follow, done }: NextProps) {
   const menu = useDoc((s) => s.menu);
   if (!menu) return null;
   const { clientWidth: w, clientHeight: h } = root.current!;
-  const style = { left: Math.max(4, Math.min(menu.x, w - WIDE)), top: Math.max(4, Math.min(menu.y, h - HIGH)) };
+  const style = { left: Math.max(4, Math.min(menu.x, w - WIDE)), top: Math.max(4, Math.min(menu.y, h - HIGH - (menu.acts ? ACTS : 0))) };
   const layers = doc.candidates(menu.from);
   const search = (query: string) => layers.filter((l) => named(l, query)).map((l): Item =>
     ({ id: l.type, text: l.title, aside: l.group, style: tone(groupColor(doc.palette, l.group)) }));
