@@ -31,8 +31,8 @@ export function Canvas() {
   const { doc } = useContext(Ctx);
   const root = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
-  const { fit, layout, turn, center, jump, pane } = useView(root);
-  const { dropAt, append, follow } = useAdding(root, { pane, center });
+  const { fit, layout, turn, reveal, jump, pane } = useView(root);
+  const { dropAt, append, follow } = useAdding(root, { pane, reveal });
   const focus = () => root.current?.focus({ preventScroll: true });
   // Whatever is clicked, and whatever is deleted, the keyboard stays with the editor.
   const keepFocus = () => setTimeout(() => {

@@ -7,9 +7,9 @@ import { focusNode } from "./view";
 
 const PORT = 34; // px from the top of a layer to its ports
 
-interface View { pane(): Element | null; center(at: Point): void }
+interface View { pane(): Element | null; reveal(at: Point): void }
 
-export function useAdding(root: RefObject<HTMLDivElement | null>, { pane, center }: View) {
+export function useAdding(root: RefObject<HTMLDivElement | null>, { pane, reveal }: View) {
   const { doc } = useContext(Ctx);
   const flow = useReactFlow<FNode, FEdge>();
   /** A layer dropped on a wire is led into it. */
@@ -25,13 +25,9 @@ export function useAdding(root: RefObject<HTMLDivElement | null>, { pane, center
     const layers = doc.st.nodes.filter((n) => n.type === "layer");
     const { at, onto } = nextPlace(layers, doc.st.edges, doc.st.dir, (id) => doc.specOf(id)?.outputs !== 0);
     const id = doc.add(type, at, onto);
-    const box = pane()?.getBoundingClientRect();
-    if (!box) return id;
-    const mid = { x: at.x + WIDTH / 2, y: at.y + HEIGHT / 2 }, p = flow.flowToScreenPosition(mid);
-    const seen = p.x > box.left + 40 && p.x < box.right - 90 && p.y > box.top + 40 && p.y < box.bottom - 40;
-    if (!seen) setTimeout(() => center(mid), 40);
+    if (id) reveal({ x: at.x + WIDTH / 2, y: at.y + HEIGHT / 2 });
     return id;
-  }, [doc, flow, pane, center]);
+  }, [doc, reveal]);
   /** What the menu of what comes next does with its choice. */
   const follow = useCallback((from: string, type: string, at: Point | null) => {
     if (!at) doc.select([from]);

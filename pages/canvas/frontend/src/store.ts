@@ -36,7 +36,7 @@ export class Doc {
   fix: (node: string, code: string) => void = () => {};
   paste: (text: string, at: Point) => void = () => {};
   ask: (asked: Asked) => void = () => {};
-  view = { layout: () => {}, fit: () => {} }; // set by the Canvas, which knows sizes
+  view = { layout: () => {}, fit: () => {}, chosen: () => {} }; // set by the Canvas, which knows sizes
   boxing = false; // a selection box is being drawn
   moving: FEdge | null = null; // the wire whose end is being dragged
   private before: Snap | null = null; // the drawing when the drag in progress began
@@ -119,7 +119,7 @@ export class Doc {
     } else this.step(change(this.snap), "");
   }
   private request(c: Command) {
-    if (c.op === "select") this.choose(c.ids!);
+    if (c.op === "select") { this.choose(c.ids!); setTimeout(() => this.view.chosen(), 60); } // when new nodes are placed
     else if (c.op === "open") this.show(levels.visit(this.snap, c.ids!));
     else if (c.op === "say") this.say(c.text!, true);
     else setTimeout(() => this.view[c.op as "layout" | "fit"](), 30); // when new nodes are measured

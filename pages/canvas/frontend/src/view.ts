@@ -45,6 +45,12 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
   }, [doc, fit]);
   const turn = useCallback(() => { doc.s.setState({ dir: doc.st.dir === "LR" ? "TB" : "LR" }); layout(); }, [doc, layout]);
   const center = useCallback((at: Point, zoom = flow.getZoom()) => void flow.setCenter(at.x, at.y, { duration: glide(150), zoom }), [flow]);
+  /** Brings a place into the middle, unless it is well in sight. */
+  const reveal = useCallback((at: Point) => {
+    const box = pane()?.getBoundingClientRect(), p = flow.flowToScreenPosition(at);
+    const seen = box && p.x > box.left + 40 && p.x < box.right - 90 && p.y > box.top + 40 && p.y < box.bottom - 40;
+    if (box && !seen) setTimeout(() => center(at), 40);
+  }, [center, flow, pane]);
   /** Goes to the block that holds a node, selects it, brings it into the middle and hands it the keyboard. */
   const jump = useCallback((path: string) => {
     const id = path.slice(path.lastIndexOf(".") + 1);
@@ -55,7 +61,11 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
     center({ x: node.position.x + sizeOf(node).w / 2, y: node.position.y + sizeOf(node).h / 2 }, Math.max(0.8, flow.getZoom()));
     focusNode(root.current!, id);
   }, [center, doc, flow, root]);
-  useEffect(() => { doc.view = { fit, layout }; }, [doc, fit, layout]);
+  const chosen = useCallback(() => {
+    const [node] = doc.selected;
+    if (node) reveal({ x: node.position.x + sizeOf(node).w / 2, y: node.position.y + sizeOf(node).h / 2 });
+  }, [doc, reveal]);
+  useEffect(() => { doc.view = { fit, layout, chosen }; }, [doc, fit, layout, chosen]);
   // Once per document, as soon as all of its own nodes are measured (React Flow still holds those of the last one).
   const epoch = useDoc((s) => s.epoch), ready = useDoc((s) => s.nodes.length > 0 && s.nodes.every((n) => n.measured));
   const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack);
@@ -73,7 +83,7 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
     const before = left.current.get(`${epoch} ${at}`);
     if (before && !readonly) void flow.setViewport(before); else open();
   }, [ready, stack, seen, open, epoch, at, readonly, flow]);
-  return { fit, layout, turn, center, jump, pane };
+  return { fit, layout, turn, reveal, jump, pane };
 }
 
 /** The keyboard goes to a node, or to its row in the list, once that is there. */
