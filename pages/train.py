@@ -41,10 +41,7 @@ def body() -> None:
     run = attached()
     with left:
         button = st.container()
-        choice = settings()
-        turned = only_turned(st.session_state.get("knobs", {}), session.doc().graph)
-        stops = tuple(st.session_state.get("breakpoints", ()))
-        choice = replace(choice, config=replace(choice.config, knobs=turned, breakpoints=stops))
+        choice = as_turned(settings())
         with button:
             train_button(choice, checks(choice))
     with right:
@@ -77,6 +74,13 @@ def body() -> None:
             repeat(run)
         if run and not hidden("export"):
             take_away(run.graph, run)
+
+
+def as_turned(choice: Choice) -> Choice:
+    """``choice`` with the knobs and breakpoints that the panel holds for the next run."""
+    turned = only_turned(st.session_state.get("knobs", {}), session.doc().graph)
+    stops = tuple(st.session_state.get("breakpoints", ()))
+    return replace(choice, config=replace(choice.config, knobs=turned, breakpoints=stops))
 
 
 def knobs() -> dict[str, float]:
@@ -137,6 +141,7 @@ def train_button(choice: Choice, found: tuple[Diagnostic, ...]) -> None:
 
 
 def start(choice: Choice) -> None:
+    choice = as_turned(choice)  # what was turned last has come after the button was drawn
     try:
         graph = session.doc().graph
         run = RunFolder.create(home(), graph, choice.config, owner=owner(), title=title(choice), csv=choice.csv)
