@@ -110,6 +110,15 @@ class Inside:
 Edit = AddNode | AddNote | RemoveNode | SetParams | SetLabel | Connect | Disconnect | Inside
 
 
+def set_params(path: str, params: Mapping[str, Any]) -> Edit:
+    """SetParams of the node at ``path``, which may stand in blocks (``res_1.conv_1``)."""
+    *blocks, id = path.split(".")
+    edit: Edit = SetParams(id, params)
+    for block in reversed(blocks):
+        edit = Inside(block, (edit,))
+    return edit
+
+
 def apply(graph: Graph, edits: Iterable[Edit]) -> Graph:
     for edit in edits:
         graph = edit.apply(graph)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from builder.flatten import flatten
 from engine.breakpoints import BY_LAYER, Breakpoint
 from engine.events import Event
 from engine.replicas.group import Trainer
@@ -91,7 +92,7 @@ class Guard:
 
     def _hit(self, point: Breakpoint, value: float, node: str) -> Event:
         training = self.training
-        layer = training.graph.by_id[node].label or node if node else ""
+        layer = flatten(training.graph).by_id[node].label or node if node else ""
         body: dict[str, Any] = {
             "when": str(point),
             "says": point.says(training.step, value, layer),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic
+from builder.flatten import flatten
 from builder.graph import Graph
 from builder.spec import Param
 
@@ -178,7 +179,7 @@ def knob(name: str) -> Param | None:
 def initial(graph: Graph, optimizer: str = "") -> dict[str, float]:
     """Every knob at its default (with ``optimizer``, where it has its own); one for each dropout, and where there are
     several Outputs for the weight of each, as drawn."""
-    specs = ((n, BY_TYPE[n.type]) for n in graph.nodes if n.type in BY_TYPE)
+    specs = ((n, BY_TYPE[n.type]) for n in flatten(graph).nodes if n.type in BY_TYPE)
     drawn = {DROPOUT + n.id: float(spec.complete(n.params)["p"]) for n, spec in specs if spec.kind == "dropout"}
     return {k.name: k.default for k in KNOBS} | OF_OPTIMIZER.get(optimizer, {}) | drawn | _weights(graph)
 

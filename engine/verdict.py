@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from builder.block import drawn
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
-from builder.edit import SetParams
+from builder.edit import set_params
 from builder.graph import Graph
 from builder.infer import Inference, infer
 from engine.flow import health
@@ -44,7 +45,7 @@ class Verdict:
 
 def verdict(graph: Graph, answer: Answer) -> Verdict:
     """What ``answer``, which has no problem of its own, means for ``graph``."""
-    inference = infer(graph)
+    inference = infer(graph).flat
     pairs = zip(answer.layers, answer.norms, strict=True)
     found = {id: norm for id, norm in pairs if norm is not None and _multiplies(inference, id)}
     stages = stack(inference, Network(graph).order) if found else ""
@@ -80,7 +81,7 @@ def _problem(
     if silent := [id for id, norm in norms.items() if norm == 0]:
         zeros = any(inference.graph.by_id[id].params.get("init") == "zeros" for id in norms)
         what = f"No gradient reaches {_listed(silent)}: with these weights, {_they(silent)} will not learn."
-        return Diagnostic("probe/silent", what, ZEROS if zeros else DEAD, silent[0], severity="warning")
+        return Diagnostic("probe/silent", what, ZEROS if zeros else DEAD, drawn(silent[0]), severity="warning")
     largest = max(norms.values(), default=0.0)
     healths = {id: health(norm, largest) for id, norm in norms.items()}
     if healths and max(healths.values()) > EXPLODING:
@@ -116,10 +117,11 @@ def _told(
     what, node = found
     scheme = None if isinstance(stages, str) else _better(inference, stages, square)
     if scheme is None:
-        return Diagnostic(code, what, ELSE, node, severity="warning")
-    edits = tuple(SetParams(stage.node, {"init": scheme}) for stage in stages if isinstance(stage, Stage))
+        return Diagnostic(code, what, ELSE, drawn(node), severity="warning")
+    layers = dict.fromkeys(drawn(stage.node) for stage in stages if isinstance(stage, Stage))
+    edits = tuple(set_params(path, {"init": scheme}) for path in layers)
     fix = Fix(f"Start from {_words(scheme)}", edits)
-    return Diagnostic(code, what, f"Choose {_words(scheme)} for every layer.", node, severity="warning", fix=fix)
+    return Diagnostic(code, what, f"Choose {_words(scheme)} for every layer.", drawn(node), severity="warning", fix=fix)
 
 
 def _better(inference: Inference, stages: list[Stage], square: float) -> str | None:

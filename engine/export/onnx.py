@@ -25,6 +25,7 @@ from torch import Tensor
 from builder import document
 from builder.compile import GraphModule, compile_graph
 from builder.diagnostic import Diagnostic, Refused
+from builder.flatten import flatten
 from builder.graph import Graph
 from builder.infer import infer
 from builder.spec import TensorSpec
@@ -150,7 +151,7 @@ def sample(spec: TensorSpec, size: int, graph: Graph, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     if spec.dtype == "float32":
         return torch.randn(size, *spec.shape, generator=generator)
-    known = [int(n.params.get("num_embeddings", 1)) for n in graph.nodes if n.type == "Embedding"]
+    known = [int(n.params.get("num_embeddings", 1)) for n in flatten(graph).nodes if n.type == "Embedding"]
     return torch.randint(min(known, default=1), (size, *spec.shape), generator=generator)
 
 

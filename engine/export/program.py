@@ -41,6 +41,12 @@ class Program:
         node = name.removeprefix(DROPOUT)
         return f"{self.attributes[node]}.p" if name.startswith(DROPOUT) else name
 
+    def place(self, dropout: str) -> str:
+        """Where the program sets the knob of a dropout layer; what is in a list of repeats has no type there."""
+        path = self.attributes[dropout.removeprefix(DROPOUT)]
+        repeated = any(part.isdigit() for part in path.split("."))
+        return f'vars(net.get_submodule("{path}"))["p"]' if repeated else f"net.{path}.p"
+
     @cached_property
     def attributes(self) -> dict[str, str]:
         return {step.node: step.name for step in plan(self.recipe.graph).steps}
@@ -175,7 +181,7 @@ class Program:
             lines += [f"{y} = F.one_hot({y}, {outputs}).float()" for y in ("y_train", "y_val")]
         lines += phrases.network(self._to_device)
         lines += [
-            f"net.{self.key(name)} = {self.recipe.knobs[name]}"
+            f"{self.place(name)} = {self.recipe.knobs[name]}"
             for name in self.used
             if name.startswith(DROPOUT) and not self.recipe.turned(name)
         ]
@@ -217,7 +223,7 @@ class Program:
         turned = [name for name in self.used if self.recipe.turned(name)]
         if turned:
             yield "knobs.update(CHANGES.get(i, {}))"
-            yield from (f"net.{self.key(n)} = {self.knob(n)}" for n in turned if n.startswith(DROPOUT))
+            yield from (f"{self.place(n)} = {self.knob(n)}" for n in turned if n.startswith(DROPOUT))
 
     def _forward(self) -> Iterator[str]:
         yield "rows = next(stream)"

@@ -83,7 +83,7 @@ def _layers(training: Training, step: Step, module: nn.Module | None, shape: Sha
     if module is not None:
         found = told(module, shape, tuple(step.output.shape), lambda p: _place(training, p))
     if found is None:
-        what = training.graph.by_id[step.node].type
+        what = training.network.graph.by_id[step.node].type
         raise Unfit(
             f"{_words(training, step)} ({what}) is not one of the layers that the fast kernel knows (dense layers on "
             "one vector, convolution, pooling, LSTM in one direction, simple activations, dropout)."
@@ -100,4 +100,4 @@ def _place(training: Training, parameter: Tensor | None) -> int:
 
 
 def _words(training: Training, step: Step) -> str:
-    return f"'{training.graph.by_id[step.node].label or step.node}'"
+    return f"'{training.network.graph.by_id[step.node].label or step.node}'"
