@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from builder.block import inside
 from builder.catalog import BY_TYPE
 from builder.graph import Edge, Graph, Node
 
@@ -85,7 +87,19 @@ def merged(old: Graph, new: Graph) -> Graph:
 def _what(old: Node, new: Node) -> tuple[tuple[str, Any, Any], ...]:
     before, after = ({"type": n.type, "name": n.label, **_params(n)} for n in (old, new))
     names = dict.fromkeys([*before, *after])
-    return tuple((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
+    own = ((n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n))
+    return (*own, *_within(old, new))
+
+
+def _within(old: Node, new: Node) -> Iterator[tuple[str, Any, Any]]:
+    """What differs in a block, as if it were of the block: a layer by its type, a connection by its input."""
+    found = diff(inside(old), inside(new))
+    yield from ((n.id, None, n.type) for n in found.added)
+    yield from ((n.id, n.type, None) for n in found.removed)
+    yield from ((f"{c.node.id} {name}", before, after) for c in found.changed for name, before, after in c.what)
+    yield from ((f"{e.source} → {e.target}", None, f"input {e.port + 1}") for e in found.connected)
+    yield from ((f"{e.source} → {e.target}", f"input {e.port + 1}", None) for e in found.disconnected)
+    yield from (("note", before, after) for before, after in found.noted)
 
 
 def _params(node: Node) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
+from builder.block import entries, exits, inside, is_block, spec_of, times
 from builder.catalog import BY_TYPE
 from builder.colors import GROUP_COLORS, OTHER
 from builder.diff import Mark
@@ -23,6 +24,7 @@ FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 LEAST, MOST, LEFT = 150.0, 240.0, 15.0  # px: width of a layer, and where its text begins
 HEAD, LINE, TAIL = 28.0, 20.0, 22.0  # px: height of a layer's three parts
 PORT = 34.0  # px below the top: where the wires of a layer that has one input come and go
+SHEETS = (8.0, 4.0)  # px: how far right and down the sheets under a block lie, the lowest first
 FIELD = re.compile(r"\{(\w+)(?::([^}]*))?\}")  # of a summary
 PAD = "#e0b000"  # of a note
 SIGNS: dict[Mark, str] = {"added": "+ added", "removed": "− removed", "changed": "~ changed"}
@@ -104,7 +106,7 @@ def _whole(graph: Graph, edge: Edge) -> bool:
 
 
 def _box(node: Node, inference: Inference) -> Box:
-    spec, info = BY_TYPE.get(node.type), inference.nodes[node.id]
+    spec, info = spec_of(node, BY_TYPE), inference.nodes[node.id]
     name = (spec.title or spec.type) if spec else node.type
     title, aside = (node.label, name) if node.label else (name, node.id)
     summary = _summary(spec, node) if spec else ""
@@ -117,6 +119,10 @@ def _box(node: Node, inference: Inference) -> Box:
 
 
 def _summary(spec: LayerSpec, node: Node) -> str:
+    if is_block(node):
+        inner = len(inside(node).nodes) - len(entries(inside(node))) - len(exits(inside(node)))
+        layers = f"{inner} layer{'' if inner == 1 else 's'}"
+        return f"{layers}, {times(node)} times" if times(node) > 1 else layers
     params = spec.complete(node.params)
     return FIELD.sub(lambda field: _value(params.get(field[1]), field[2] or ""), spec.summary)
 
@@ -129,7 +135,7 @@ def _value(value: object, form: str) -> str:
 
 def _wire(graph: Graph, boxes: Mapping[str, Box], edge: Edge, down: bool) -> Wire:
     source, target = boxes[edge.source], boxes[edge.target]
-    spec = BY_TYPE.get(target.node.type)
+    spec = spec_of(target.node, BY_TYPE)
     last = max(e.port for e in graph.inputs(edge.target)) + 1
     ports = max(last, len(spec.ports) if spec else 1)
     share = (edge.port + 1) / (ports + 1)
@@ -155,6 +161,7 @@ def _node(box: Box, look: Look, mark: Mark | None) -> str:
     dash = ' stroke-dasharray="6 4"' if mark == "removed" else ""
     foot = y + h - 8
     parts = [
+        *(_sheet(x + d, y + d, w, h, look.paper, color) for d in (SHEETS if is_block(box.node) else ())),
         f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="8" fill="{look.paper}"/>',
         f'<path d="{_head(x, y, w)}" fill="{mix(box.color, look.paper, 0.22)}"/>',
         f'<rect x="{x:g}" y="{y + 8:g}" width="5" height="{HEAD - 8:g}" fill="{box.color}"/>',
@@ -172,6 +179,14 @@ def _node(box: Box, look: Look, mark: Mark | None) -> str:
         parts += [badge, text(x + w - 6 - wide_ / 2, y + 1, SIGNS[mark], look.paper, 11, "middle", "bold")]
     said = f' data-mark="{mark}"' if mark else ""
     return f"<g data-node={quoteattr(box.node.id)}{said}>{''.join(filter(None, parts))}</g>"
+
+
+def _sheet(x: float, y: float, w: float, h: float, paper: str, color: str) -> str:
+    """One of those that lie under a block, which so looks like a pile."""
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" rx="8" fill="{paper}" stroke="{color}" '
+        f'stroke-width="1.2"/>'
+    )
 
 
 def _head(x: float, y: float, w: float) -> str:

@@ -124,3 +124,19 @@ def test_a_difference_applied_to_the_old_drawing_gives_the_new_one(old: Graph, n
     made = Graph(made.nodes, (*made.edges, *found.connected))
     assert {n.id: n.params for n in made.nodes} == {n.id: n.params for n in new.nodes}
     assert set(made.edges) == set(new.edges)
+
+
+def test_what_changed_in_a_block_is_told_at_the_block() -> None:
+    inner = Graph(
+        (Node("x", "Input"), Node("l", "Linear", {"out_features": 4}), Node("y", "Output")),
+        (Edge("x", "l"), Edge("l", "y")),
+    )
+    outer = Graph((Node("a", "Block", inner=Graph((Node("b", "Block", inner=inner),))),))
+    changed = inner.set_params("l", {"out_features": 8}).add(Node("r", "ReLU"), [Edge("x", "r")])
+    new = outer.set_inner("a", Graph((Node("b", "Block", inner=changed),)))
+    (found,) = diff(outer, new).changed
+    assert found.node.id == "a"
+    assert found.what == (("b r", None, "ReLU"), ("b l out_features", 4, 8), ("b x → r", None, "input 1"))
+    assert diff(new, outer).node_marks() == {"a": "changed"}
+    moved = outer.set_inner("a", Graph((Node("b", "Block", inner=inner.move("l", (9.0, 9.0))),)))
+    assert diff(outer, moved).same

@@ -17,6 +17,7 @@ from builder.graph import Edge, Graph, Node, Note
 from builder.infer import infer
 from builder.picture import DARK, LIGHT, SIGNS, Look, cut, mix, svg, wide, wrap
 from builder.wires import course, rounded
+from tests.builder.test_block import STACK
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHAIN = templates.load("lenet5")
@@ -186,3 +187,17 @@ def test_ports_stand_on_top_and_at_the_bottom_where_the_wires_run_down() -> None
     path = first.find(f"{SVG}path")
     assert path is not None
     assert re.match(r"M75 50C75 ", str(path.get("d")))  # from the middle of the bottom of Input
+
+
+def test_a_block_is_a_pile_that_says_what_is_in_it_and_how_often() -> None:
+    from tests.builder.test_block import STACK
+
+    drawn = svg(STACK, infer(STACK))
+    (group,) = re.findall(r'<g data-node="b">.*?</g>', drawn)
+    assert (
+        group.count("<rect") == svg(STACK, infer(STACK)).split('data-node="f">')[1].split("</g>")[0].count("<rect") + 2
+    )
+    assert ">3 layers, 3 times<" in group
+    assert f"{infer(STACK).nodes['b'].params:,} params" in group
+    once = STACK.set_params("b", {"repeat": 1})
+    assert ">3 layers<" in svg(once, infer(once))
