@@ -16,6 +16,7 @@ from engine.knobs import change
 from engine.log import Record
 from engine.store import RunFolder
 from engine.tail import Tail
+from engine.timeline import last_step
 
 POLL_SECONDS = 0.025
 STATUS_SECONDS = 0.25
@@ -33,11 +34,6 @@ class Line(NamedTuple):
 
 def encode(record: Record) -> Line:
     return Line(record.id, record.kind, json.dumps(list(record), separators=(",", ":"), ensure_ascii=False))
-
-
-def last_step(steps: int, resumed_from: int) -> int:
-    """Where a run of ``steps`` ends: one that was finished goes on for as many steps again."""
-    return (resumed_from // steps + 1) * steps if resumed_from >= steps else steps
 
 
 class Watch:

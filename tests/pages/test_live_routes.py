@@ -25,10 +25,11 @@ from websockets.sync.client import ClientConnection, connect
 from engine.events import Event
 from engine.knobs import KNOBS
 from engine.store import RunFolder
+from engine.timeline import last_step
 from pages.live import routes
 from pages.live.assets import FOLDER, TYPES, asset_url
 from pages.live.component import GROUPS
-from pages.live.watch import Viewer, Watch, Watches, last_step
+from pages.live.watch import Viewer, Watch, Watches
 from tests.e2e.apps.fake_training import FakeTraining
 
 

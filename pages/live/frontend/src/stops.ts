@@ -24,7 +24,7 @@ export class Stops {
     this.quantity = el("select", { id, change: () => this.choose() }, ...data.stops.map(([name, words]) => el("option", { value: name }, words)));
     this.sign = el("select", { "aria-label": "Above or below" }, el("option", { value: ">" }, "above"), el("option", { value: "<" }, "below"));
     const add = el("button", { type: "submit", class: "ll-button ll-small" }, "Add");
-    const form = el("form", { class: "ll-stop", submit: (event: Event) => this.add(event) },
+    const form = el("form", { class: "ll-pausing", submit: (event: Event) => this.add(event) },
       el("label", { for: id, class: "ll-hint" }, "Pause when"), this.quantity, this.layer,
       el("div", { class: "ll-row" }, this.sign, this.value, add));
     this.root = el("fieldset", { class: "ll-group" }, el("legend", {}, "Breakpoints"), this.list, form, this.note);
