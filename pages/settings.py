@@ -99,7 +99,7 @@ def _fields(params: list[Param], state: dict[str, Any], prefix: str = "", show: 
 
 
 def _data(state: dict[str, Any]) -> Choice:
-    names = [d.name for d in DATASETS]
+    names = ["csv", *(d.name for d in DATASETS if d.name != "csv")]  # an own table must not be looked for
     name = st.session_state.setdefault("dataset", FIRST)
     show = not hidden("data") or name == "csv"  # a file must be chosen, whatever a link hides
     if show:

@@ -51,8 +51,8 @@ def tell(n: int, sentences: int, rng: np.random.Generator) -> tuple[Array, Array
 QUESTIONS = DatasetSpec(
     "questions",
     "Questions about a story",
-    "Four people walk through a house; where is one of them? Written by rules, so that only the order and the names "
-    "have to be understood.",
+    "Four people walk through a house; where is one of them? Written by rules. A network that attends from the "
+    "question to whole sentences gets it right; one that only reads on hardly does.",
     "text",
     "classification",
     questions,

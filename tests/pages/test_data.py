@@ -47,7 +47,7 @@ def test_a_data_set_is_found_in_the_list_by_its_application() -> None:
     assert not test.exception
     box = test.selectbox(key="set.dataset")
     assert "Language · Shakespeare" in box.options
-    assert box.options[-1] == "Your own table"
+    assert box.options[0] == "Your own table"
     test.selectbox(key="set.dataset").select("shapes").run()
     assert not test.exception
     assert "In: image\\: a picture of 32 × 32" in "\n".join(c.value for c in test.caption)
