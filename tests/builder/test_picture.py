@@ -190,13 +190,9 @@ def test_ports_stand_on_top_and_at_the_bottom_where_the_wires_run_down() -> None
 
 
 def test_a_block_is_a_pile_that_says_what_is_in_it_and_how_often() -> None:
-    from tests.builder.test_block import STACK
-
     drawn = svg(STACK, infer(STACK))
-    (group,) = re.findall(r'<g data-node="b">.*?</g>', drawn)
-    assert (
-        group.count("<rect") == svg(STACK, infer(STACK)).split('data-node="f">')[1].split("</g>")[0].count("<rect") + 2
-    )
+    group, layer = (re.findall(rf'<g data-node="{id}">.*?</g>', drawn)[0] for id in ("b", "f"))
+    assert group.count("<rect") == layer.count("<rect") + 2
     assert ">3 layers, 3 times<" in group
     assert f"{infer(STACK).nodes['b'].params:,} params" in group
     once = STACK.set_params("b", {"repeat": 1})
