@@ -122,7 +122,7 @@ def _summary(spec: LayerSpec, node: Node) -> str:
     if is_block(node):
         inner = len(inside(node).nodes) - len(entries(inside(node))) - len(exits(inside(node)))
         layers = f"{inner} layer{'' if inner == 1 else 's'}"
-        return f"{layers}, {times(node)} times" if times(node) > 1 else layers
+        return f"{layers} × {times(node)}" if times(node) > 1 else layers
     params = spec.complete(node.params)
     return FIELD.sub(lambda field: _value(params.get(field[1]), field[2] or ""), spec.summary)
 

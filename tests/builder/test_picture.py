@@ -193,7 +193,7 @@ def test_a_block_is_a_pile_that_says_what_is_in_it_and_how_often() -> None:
     drawn = svg(STACK, infer(STACK))
     group, layer = (re.findall(rf'<g data-node="{id}">.*?</g>', drawn)[0] for id in ("b", "f"))
     assert group.count("<rect") == layer.count("<rect") + 2
-    assert ">3 layers, 3 times<" in group
+    assert ">3 layers × 3<" in group
     assert f"{infer(STACK).nodes['b'].params:,} params" in group
     once = STACK.set_params("b", {"repeat": 1})
     assert ">3 layers<" in svg(once, infer(once))
