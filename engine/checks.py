@@ -12,6 +12,7 @@ from builder.fixes import without
 from engine import fitting, memory
 from engine.knobs import DROPOUT, change, initial
 from engine.plan import Plan
+from engine.replicas.variants import SEEDS, check
 
 DOUBLED_SOFTMAX = "train/softmax-before-output"  # the catalogue's advice, which holds for cross-entropy only
 
@@ -66,6 +67,16 @@ def batches(plan: Plan) -> Iterator[Found]:
             yield Found(Diagnostic("config/lone-example", what, cure, node=id, field="batch_size"))
 
 
+def alike(plan: Plan) -> Iterator[Found]:
+    """What the copies of the run differ in has a value for each, in its range."""
+    problems = check(plan.config.copies, plan.config.vary)
+    yield from map(Found, problems)
+    values = initial(plan.graph)
+    for name in () if problems else plan.config.vary:
+        wrong = (change(values, name, value)[1] for value in plan.config.vary[name] if name not in SEEDS)
+        yield from (Found(problem) for problem in list(filter(None, wrong))[:1])
+
+
 def size(plan: Plan) -> Iterator[Found]:
     need, limit = memory.need(plan.inference, plan.config, plan.data), memory.allowed()
     if need.total <= limit:
@@ -77,6 +88,8 @@ def size(plan: Plan) -> Iterator[Found]:
     smaller = replace(plan.config, knobs={**plan.config.knobs, "batch_size": max(1, batch)})
     if memory.need(plan.inference, smaller, plan.data).total <= limit:
         cure, field = f"Use a batch size of {batch:,} or less.", "batch_size"
+    elif plan.config.copies > 1:
+        cure, field = "Train fewer copies at once.", "copies"
     else:
         cure, field = "Make the largest layers smaller.", None
     yield Found(Diagnostic("config/memory", what, cure, field=field))
@@ -88,5 +101,6 @@ RULES: tuple[Rule, ...] = (
     knob_values,
     idle_knobs,
     batches,
+    alike,
     size,
 )

@@ -36,7 +36,8 @@ def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
     rows = examples(config, data.n_train, data.n_val)
     weights = FLOAT * inference.params * copies(config)
     scored = max(0, data.n_val - EVALUATED) * sum(out.numel for out in inference.outputs.values())
-    return Need(weights, FLOAT * (rows * per_example(inference) + scored), data.nbytes)
+    activations = FLOAT * (rows * per_example(inference) + scored)
+    return Need(weights * config.copies, activations * config.copies, data.nbytes)
 
 
 def copies(config: TrainConfig) -> int:

@@ -24,6 +24,7 @@ PAGES: dict[str, str] = {
     "export": "Take it away",
     "data": "Data set",
     "runs": "List of runs",
+    "copies": "Several copies at once",
 }
 # Every name that ``hide`` knows, and its title: parts of the pages, then each setting and each knob of a training.
 PARTS: dict[str, str] = PAGES | {p.name: p.title for p in (*SETTINGS, *KNOBS)}

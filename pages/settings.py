@@ -24,6 +24,9 @@ from engine.data.upload import Upload, keep
 from engine.data.words import asks, gives
 from engine.home import home
 from engine.knobs import initial
+from pages.copies import caption, copies
+from pages.copies import fields as of_copies
+from pages.copies import keep as keep_copies
 from pages.forms import escape, param_input, tell
 from pages.hide import hidden
 from pages.preview import draw
@@ -54,6 +57,12 @@ def settings() -> Choice:
     if more := [p for p in shown if p.name not in MAIN]:
         with st.expander("More settings"):
             fields |= _fields(more, state)
+    if hidden("copies"):
+        fields |= of_copies(state)
+    else:
+        with st.expander("Several copies at once"):
+            fields |= copies(state)
+            caption(replace(choice.config, **fields))
     return replace(choice, config=replace(choice.config, **fields))
 
 
@@ -65,13 +74,14 @@ def chosen(graph: Graph) -> TrainConfig:
     options = {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
     defaults = {p.name: p.default for p in BY_NAME[name].options}
     options = {n: value for n, value in options.items() if n not in defaults or value != defaults[n]}
-    fields = {p.name: state[p.name] for p in SETTINGS if p.name in state}
+    fields = {p.name: state[p.name] for p in SETTINGS if p.name in state} | of_copies(state)
     return TrainConfig(DataRef(name, options), knobs=only_turned(st.session_state.get("knobs", {}), graph), **fields)
 
 
 def choose(config: TrainConfig) -> None:
     """Sets the form, and the knobs, to ``config``."""
     st.session_state.settings = {p.name: getattr(config, p.name) for p in SETTINGS}
+    st.session_state.settings |= keep_copies(config)
     st.session_state.settings |= {f"{config.data.name}.{n}": value for n, value in config.data.options.items()}
     st.session_state.dataset, st.session_state.knobs = config.data.name, dict(config.knobs)
     for key in [k for k in st.session_state if str(k).startswith("set.")]:

@@ -23,12 +23,13 @@ from engine.pace import Governor, Pace
 from engine.replicas.copies import Copy, Local, Script
 from engine.replicas.merge import merged
 from engine.replicas.parallel import Remote, parallel
-from engine.replicas.variants import told, variants
+from engine.replicas.variants import told, variants, varied
 from engine.report import POINT
 
 BATCHED = "All copies train in one program: the compiled kernel takes them in turn, many batches each."
 TURNS = "The copies take turns, one after another: {why}"
 WORKERS = "Each copy trains in a process of its own: {why}"
+STRETCHES = 4  # of time, at most, between two commands
 
 
 class Group:
@@ -94,8 +95,8 @@ class Group:
             before, count = self.step, 1 if looks else self._free()
             said = self._advance(before + count, looks)
             self.seconds += time.perf_counter() - began
-            if not looks:
-                self.stride.done(count, time.perf_counter() - began)
+            if not looks:  # each copy has its stretch of time, as long as commands need not wait too long
+                self.stride.done(count, (time.perf_counter() - began) / min(len(self.copies), STRETCHES))
             yield tuple(self._events(looks, said))
 
     def _free(self) -> int:
@@ -169,6 +170,7 @@ class Group:
         """That of the first copy, and what is special about each."""
         event = self.first.started()
         copies = {"count": len(self.copies), "names": self.names, "how": self.how, "reason": self.why}
+        copies["vary"] = {name: list(values) for name, values in varied(self.config).items()}
         return Event("started", self.step, {**event.body, "copies": copies, "resumed_from": self.resumed_from})
 
     def set(self, name: str, value: object) -> Event | Diagnostic:

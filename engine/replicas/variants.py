@@ -7,11 +7,36 @@ from dataclasses import replace
 
 from builder.diagnostic import Diagnostic, Refused, suggest
 from engine.config import TrainConfig
-from engine.knobs import DROPOUT, KNOBS
+from engine.knobs import DROPOUT, KNOBS, knob
 
 MOST = 64  # copies in one run
 SEEDS = {"seed": "everything that is drawn by chance", "order": "the order of the examples"}
 TOGETHER = ("speed",)  # what only makes sense for all copies at once
+
+SPREADS: dict[str, tuple[float, float]] = {  # knobs that are worth trying, from where to where
+    "lr": (0.001, 0.1),
+    "dropout": (0.0, 0.7),
+    "l2": (1e-5, 0.1),
+    "l1": (1e-5, 0.01),
+    "weight_decay": (1e-4, 0.5),
+    "input_noise": (0.0, 1.0),
+    "label_smoothing": (0.0, 0.4),
+    "clip_norm": (0.1, 10.0),
+    "momentum": (0.0, 0.99),
+    "batch_size": (8, 256),
+}
+
+
+def spread(name: str, low: float, high: float, count: int) -> list[float]:
+    """``count`` values of a knob from ``low`` to ``high``: by equal factors where its slider goes by them."""
+    param = knob(name)
+    factors = param is not None and param.log and low > 0 and high > 0
+    if factors:
+        values = [low * (high / low) ** (k / max(1, count - 1)) for k in range(count)]
+    else:
+        values = [low + (high - low) * k / max(1, count - 1) for k in range(count)]
+    digits = [float(f"{value:.4g}") for value in values]
+    return [round(value) for value in digits] if param is not None and param.kind == "int" else digits
 
 
 def variants(config: TrainConfig) -> tuple[TrainConfig, ...]:
@@ -19,10 +44,17 @@ def variants(config: TrainConfig) -> tuple[TrainConfig, ...]:
 
     The data set (its split, a generator's points) is the same for all. Raises Refused where ``vary`` does not fit.
     """
-    vary = config.vary or ({"seed": [config.seed + k for k in range(config.copies)]} if config.copies > 1 else {})
+    vary = varied(config)
     if problems := tuple(check(config.copies, vary)):
         raise Refused(*problems)
     return tuple(_variant(config, {name: values[k] for name, values in vary.items()}) for k in range(config.copies))
+
+
+def varied(config: TrainConfig) -> Mapping[str, Sequence[float]]:
+    """What differs between the copies: name → the value of each."""
+    if config.vary or config.copies == 1:
+        return config.vary
+    return {"seed": [config.seed + k for k in range(config.copies)]}
 
 
 def _variant(config: TrainConfig, own: Mapping[str, float]) -> TrainConfig:
@@ -51,6 +83,5 @@ def check(copies: int, vary: Mapping[str, Sequence[float]]) -> list[Diagnostic]:
 def told(config: TrainConfig, copy: int) -> str:
     """What is special about copy ``copy`` (from 0): "learning rate 0.01", or "seed 3"."""
     own, words = variants(config)[copy], {p.name: p.title.lower() for p in KNOBS}
-    names = config.vary or {"seed": ()}
-    values = {name: getattr(own, name) if name in SEEDS else own.knobs[name] for name in names}
+    values = {name: getattr(own, name) if name in SEEDS else own.knobs[name] for name in varied(config)}
     return ", ".join(f"{words.get(name, name)} {value:g}" for name, value in values.items())
