@@ -29,6 +29,9 @@ export class History {
   times: Record<string, number> = {}; // kind → when the newest of it was recorded, seconds since 1970
   points = new Series(POINT.length);
   layers = new Series(1);
+  pointBands = new Series(2 * POINT.length); // lowest and highest of all copies, side by side, for each column
+  layerBands = new Series(2);
+  each: Record<string, (number | null)[]> = {}; // of the newest point, for every copy
   norms: (number | null)[] = [];
   hist: Json | null = null;
   boundary: Json | null = null;
@@ -94,9 +97,12 @@ export class History {
     this.knobs = { ...body.knobs };
     const columns = 3 * this.layerIds.length + 4 * this.activationIds.length;
     if (this.layers.columns !== columns) this.layers = new Series(Math.max(1, columns));
+    if (this.layerBands.columns !== 2 * columns) this.layerBands = new Series(Math.max(2, 2 * columns));
     if (body.resumed_from !== null && body.resumed_from !== undefined) {
       this.points.truncate(body.resumed_from);
       this.layers.truncate(body.resumed_from);
+      this.pointBands.truncate(body.resumed_from);
+      this.layerBands.truncate(body.resumed_from);
       this.markers = this.markers.filter((m) => m.step <= body.resumed_from);
       this.step = body.resumed_from;
     }
@@ -106,12 +112,19 @@ export class History {
     const measured = Object.entries(body).filter(([, value]) => value !== null); // losses are not taken at every point
     this.point = { ...this.point, ...Object.fromEntries(measured) };
     this.points.push(step, POINT.map((name) => body[name]));
+    if (!body.copies) return;
+    this.pointBands.push(step, POINT.flatMap((name) => ends(body.copies[name])));
+    for (const [name, values] of Object.entries<(number | null)[]>(body.copies)) {
+      if (values.some((value) => typeof value === "number")) this.each[name] = values;
+    }
   }
 
   private addLayers(step: number, body: Json): void {
     if (!this.started) return;
     this.norms = body.grad_norm;
-    this.layers.push(step, [...PER_LAYER, ...PER_ACTIVATION].flatMap((name) => body[name]));
+    const names = [...PER_LAYER, ...PER_ACTIVATION];
+    this.layers.push(step, names.flatMap((name) => body[name]));
+    if (body.copies) this.layerBands.push(step, names.flatMap((name) => acrossCopies(body.copies[name], body[name].length)));
   }
 
   private turn(step: number, time: number, body: Json): void {
@@ -123,3 +136,13 @@ export class History {
     else this.markers = [...this.markers, { step, time, name: body.name, old: body.old, value: body.new }].slice(-MARKERS);
   }
 }
+
+/** Lowest and highest of what the copies say. */
+function ends(values: (number | null)[] = []): (number | null)[] {
+  const there = values.filter((v): v is number => typeof v === "number");
+  return there.length ? [Math.min(...there), Math.max(...there)] : [null, null];
+}
+
+/** The same for each of `n` layers; `lists` has a list over the layers for each copy. */
+const acrossCopies = (lists: ((number | null)[] | null)[] = [], n: number): (number | null)[] =>
+  Array.from({ length: n }, (_, k) => ends(lists.map((list) => list?.[k] ?? null))).flat();

@@ -100,6 +100,19 @@ export class Series {
     return out;
   }
 
+  /** The lowest or the highest value of column `j` in each of at most `most` parts of [from, to]: the edge of a band. */
+  edge(j: number, side: "lo" | "hi", most: number, from = -Infinity, to = Infinity): Line {
+    const [a, b] = this.rows(from, to);
+    const values = (side === "lo" ? this.lo : this.hi)[j]!, out: Line = { x: [], y: [] };
+    for (const [s, e] of this.parts(a, b, most)) {
+      const part = Array.from(values.subarray(s, e)).filter((v) => !Number.isNaN(v));
+      if (!part.length) continue;
+      out.x.push(this.start[s]!);
+      out.y.push(side === "lo" ? Math.min(...part) : Math.max(...part));
+    }
+    return out;
+  }
+
   /** Columns [j0, j1) as rows of a heat map over `most` parts of the axis; a cell is the highest value of its part. */
   grid(j0: number, j1: number, most: number, from = -Infinity, to = Infinity): { x: number[]; z: (number | null)[][] } {
     const [a, b] = this.rows(from, to);

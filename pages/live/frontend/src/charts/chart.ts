@@ -1,6 +1,6 @@
 import type { History, Marker } from "../history";
 import { num } from "../format";
-import type { Line } from "../series";
+import type { Line, Series } from "../series";
 import type { Theme } from "../theme";
 import type { Data, Json } from "../types";
 
@@ -59,6 +59,32 @@ export function trace(view: View, name: string, colour: string, whole: Line, ext
     line: { width, dash, color: colour }, marker: { size: 5, color: colour }, connectgaps: false,
     visible: !view.hidden.has(name), hovertemplate: `%{y:.4~g}<extra>${escape(name)}</extra>`, ...rest,
   };
+}
+
+/** From the lowest to the highest of all copies, behind line `name`; nothing where there is one copy only. */
+export function band(view: View, name: string, colour: string, series: Series, column: number): Json[] {
+  if (!series.n) return [];
+  const edge = (side: "lo" | "hi") => {
+    const whole = series.edge(2 * column + (side === "lo" ? 0 : 1), side, MOST_POINTS / 2, view.from, view.to);
+    return view.past === null ? whole : before(whole, view.past);
+  };
+  const lo = edge("lo"), hi = edge("hi");
+  return [{
+    type: "scatter", mode: "lines", name: "", x: [...lo.x, ...hi.x.reverse()], y: [...lo.y, ...hi.y.reverse()],
+    fill: "toself", line: { width: 0 }, fillcolor: translucent(colour), hoverinfo: "skip", visible: !view.hidden.has(name),
+  }];
+}
+
+function translucent(colour: string): string {
+  const hex = /^#(..)(..)(..)$/.exec(colour);
+  const parts = hex ? hex.slice(1).map((part) => parseInt(part, 16)) : colour.match(/[\d.]+/g)!.slice(0, 3);
+  return `rgba(${parts.join(",")},.18)`;
+}
+
+/** `text`, and what line and band mean where a run has several copies of its network. */
+export function ofCopies(history: History, text: string): string {
+  const count = history.started?.copies?.count;
+  return count ? `${text} Lines are the middle of ${count} copies, bands reach from the lowest to the highest.` : text;
 }
 
 /** What of `line` had been measured by step `past`. */

@@ -3,7 +3,7 @@
 import { POINT, type History, type PointName } from "../history";
 import type { Line } from "../series";
 import type { Json } from "../types";
-import { logAxis, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
+import { band, logAxis, ofCopies, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
 
 const line = (view: View, name: PointName): Line =>
   view.history.points.line(POINT.indexOf(name), MOST_POINTS, view.from, view.to);
@@ -18,17 +18,21 @@ function ghost(view: View, name: PointName): { data: Json[]; legend: Entry[] } {
   return { data: [trace(view, BEFORE, colour, past, { width: 1, beyond: true })], legend: [{ name: BEFORE, colour }] };
 }
 
+const spread = (view: View, name: string, point: PointName, colour: string): Json[] =>
+  band(view, name, colour, view.history.pointBands, POINT.indexOf(point));
+
 export const loss: Chart = {
   id: "loss",
   title: () => "Loss",
-  says: () => "Both lines should fall. When validation turns up while training falls, the network is learning by heart.",
+  says: (history) =>
+    ofCopies(history, "Both lines should fall. When validation turns up while training falls, the network is learning by heart."),
   kinds: ["point"],
   options: { label: "Loss axis", choices: [["log", "Log"], ["linear", "Linear"]] },
   shown: () => true,
   figure(view): Figure {
     const t = view.theme, before = ghost(view, "val_loss");
     const data = [
-      ...before.data,
+      ...before.data, ...spread(view, "training", "train_loss", t.train), ...spread(view, "validation", "val_loss", t.validation),
       trace(view, "one batch", t.batch, line(view, "batch_loss"), { width: 1 }),
       trace(view, "training", t.train, line(view, "train_loss")),
       trace(view, "validation", t.validation, line(view, "val_loss"), { width: 2 }),
@@ -72,7 +76,8 @@ export const metric: Chart = {
     const t = view.theme, base = view.history.started?.baseline;
     const train = line(view, "train_metric"), val = line(view, "val_metric");
     const before = ghost(view, "val_metric");
-    const data = [...before.data, trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
+    const bands = [...spread(view, "training", "train_metric", t.train), ...spread(view, "validation", "val_metric", t.validation)];
+    const data = [...before.data, ...bands, trace(view, "training", t.train, train), trace(view, "validation", t.validation, val, { width: 2 })];
     const legend: Entry[] = [{ name: "training", colour: t.train }, { name: "validation", colour: t.validation }, ...before.legend];
     if (typeof base === "number" && train.x.length > 1) {
       const ends = { x: [0, view.end], y: [base, base] };

@@ -4,10 +4,11 @@ import type { History, LayerName } from "../history";
 import { short } from "../format";
 import { depth, SCALE } from "../theme";
 import type { Json } from "../types";
-import { escape, logAxis, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+import { band, escape, logAxis, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
 
 const HEAT_PARTS = 120;
 const ROOM_PX = 26;
+const BANDED = 4; // lines: more bands than this hide each other
 
 interface Quantity {
   name: LayerName;
@@ -30,8 +31,9 @@ function lines(view: View, q: Quantity, rows: Row[], y: Json): Figure {
   const legend = rows.map((r, i) => ({ name: r.name, colour: depth(i, rows.length, view.theme.dark) }));
   const data = rows.map((r, i) =>
     trace(view, r.name, legend[i]!.colour, view.history.layers.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
+  const bands = rows.length > BANDED ? [] : rows.flatMap((r, i) => band(view, r.name, legend[i]!.colour, view.history.layerBands, r.column));
   const axis = q.log ? logAxis(data) : { nticks: 6 };
-  return { data, layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: q.log ? [-4, 1] : [0, 1] }), ...y }), legend };
+  return { data: [...bands, ...data], layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: q.log ? [-4, 1] : [0, 1] }), ...y }), legend };
 }
 
 /** First layer at the bottom. Colour is log10 where the quantity spans powers of ten. */
