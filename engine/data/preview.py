@@ -12,8 +12,23 @@ from engine.data.spec import Array, Dataset, Field, Kind
 
 MAX_POINTS, MAX_ROWS, MAX_IMAGES = 1000, 8, 24
 LONGEST = 160  # characters of a text that is shown
-# Nothing, and the colours of Okabe and Ito (2008), told apart by every eye.
-PALETTE = np.array([(240, 240, 240), (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167)], dtype=np.uint8)
+# Nothing, the colours of Okabe and Ito (2008), told apart by every eye, and for the last of ten classes two more.
+PALETTE = np.array(
+    [
+        (240, 240, 240),
+        (0, 114, 178),
+        (230, 159, 0),
+        (0, 158, 115),
+        (204, 121, 167),
+        (86, 180, 233),
+        (213, 94, 0),
+        (240, 228, 66),
+        (0, 0, 0),
+        (120, 120, 120),
+        (110, 60, 20),
+    ],
+    dtype=np.uint8,
+)
 
 
 class Point(NamedTuple):

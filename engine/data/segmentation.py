@@ -8,8 +8,9 @@ import numpy as np
 
 from builder.spec import Param, TensorSpec
 from engine.data.baseline import by_place
+from engine.data.images import DIGITS, DIGITS_8, read
 from engine.data.spec import Array, Dataset, DatasetSpec, Options, share
-from engine.data.split import labels, numbers, split
+from engine.data.split import Parts, labels, numbers, split
 
 FILES = Path(__file__).parent / "files"
 AXES = ("channel", "height", "width")
@@ -17,6 +18,8 @@ TISSUES = ("background", "other", "grey matter", "white matter")
 BLOCK = 7  # neighbouring slices that stay together
 SHAPES = ("background", "circle", "square", "triangle")
 SIDE = 32
+INK = ("background", *DIGITS)
+SCENE = 24  # pixels
 
 
 def brain_slices(options: Options, seed: int, _folder: Path | None) -> Dataset:
@@ -65,6 +68,34 @@ def draw_shapes(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     return image[:, None].astype(np.float32), mask
 
 
+def digit_scenes(options: Options, seed: int, _folder: Path | None) -> Dataset:
+    """Digits are split first and laid out then, so that no digit of a held-out scene was seen in training."""
+    x, y = read("digits")
+    digits = split(x, y, options["test_share"], seed, stratify=True)
+    rng, n = np.random.default_rng([seed, 0]), options["size"]
+    n_val = round(options["test_share"] * n)
+    drawn = [draw_scenes(x, y, rows, m, rng) for rows, m in ((digits.train, n - n_val), (digits.val, n_val))]
+    scenes, masks = (np.concatenate(both) for both in zip(*drawn, strict=True))
+    parts = Parts(np.arange(n - n_val), np.arange(n - n_val, n))
+    image, target = numbers("image", scenes, parts, AXES, pooled=True), labels("digit", masks, parts, INK)
+    return Dataset("digit_scenes", "mask", (image,), (target,), ("ink",), by_place(target))
+
+
+def draw_scenes(x: Array, y: Array, rows: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Scenes (n, 1, SCENE, SCENE) of digits of ``rows``, one in each quarter with a chance of ½ and at random within
+    it, with noise N(0, 0.1); masks (n, SCENE, SCENE), 0 or one more than the digit where its ink is above 0.3."""
+    scenes, masks = np.zeros((n, 1, SCENE, SCENE), np.float32), np.zeros((n, SCENE, SCENE), np.int64)
+    side, half = x.shape[-1], SCENE // 2
+    for top in (0, half):
+        for left in (0, half):
+            for i in np.flatnonzero(rng.random(n) < 0.5):
+                chosen, (down, across) = rng.choice(rows), rng.integers(0, half - side + 1, 2)
+                place = slice(top + down, top + down + side), slice(left + across, left + across + side)
+                scenes[i, 0][place] = x[chosen, 0]
+                masks[i][place] = np.where(x[chosen, 0] > 0.3, y[chosen] + 1, 0)
+    return scenes + rng.normal(0, 0.1, scenes.shape).astype(np.float32), masks
+
+
 MASKS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         "shapes",
@@ -78,6 +109,20 @@ MASKS: tuple[DatasetSpec, ...] = (
         (Param("size", "int", 600, 100, 3000, label="Pictures", log=True, help="How many are drawn."), share(0.2)),
         input=TensorSpec((1, SIDE, SIDE), axes=AXES),
         outputs=len(SHAPES),
+        group="Vision",
+    ),
+    DatasetSpec(
+        "digit_scenes",
+        "Scenes of digits",
+        "Small handwritten digits strewn over 24 × 24 pixels; which digit is at each pixel? Real digits, laid out by "
+        "rules.",
+        "mask",
+        "classification",
+        digit_scenes,
+        DIGITS_8.source,
+        (Param("size", "int", 1000, 200, 5000, label="Scenes", log=True, help="How many are laid out."), share(0.2)),
+        input=TensorSpec((1, SCENE, SCENE), axes=AXES),
+        outputs=len(INK),
         group="Vision",
     ),
     DatasetSpec(

@@ -11,7 +11,7 @@ from engine.data.games import LINES, PREFERRED, SQUARES, WORTH, positions
 from engine.data.pairs import pair
 from engine.data.preview import text
 from engine.data.questions import PEOPLE, PLACES, WORDS, tell
-from engine.data.segmentation import draw_shapes
+from engine.data.segmentation import draw_scenes, draw_shapes
 from engine.data.sequences import COPIED
 
 
@@ -76,6 +76,20 @@ def test_of_each_kind_of_shape_the_outline_is_the_one_of_its_name() -> None:
                 box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
                 shares.append((box == kind).mean())
         assert low <= max(shares) <= high
+
+
+def test_a_scene_is_made_of_the_digits_it_may_use_and_its_mask_names_them() -> None:
+    x = np.full((4, 1, 8, 8), [[[[0.2]]], [[[1.0]]], [[[0.9]]], [[[0.8]]]])
+    scenes, masks = draw_scenes(x, np.array([5, 6, 7, 8]), np.array([0, 2, 3]), 200, np.random.default_rng(0))
+    ink = scenes[:, 0]
+    assert set(np.unique(masks)) == {0, 8, 9}  # one more than the digit; of the first the ink is too thin
+    assert abs(ink[masks == 8].mean() - 0.9) < 0.01
+    assert abs(ink[masks == 9].mean() - 0.8) < 0.01
+    assert ink[masks == 0].mean() < 0.1
+    assert ink[masks == 0].max() < 0.8
+    quarters = (masks > 0).reshape(200, 2, 12, 2, 12).any((2, 4))
+    assert abs(quarters.mean() - 0.5 * 2 / 3) < 0.05
+    assert set((masks > 0).sum((1, 2))) <= {64 * k for k in range(5)}
 
 
 def slow_value(board: list[int]) -> int:

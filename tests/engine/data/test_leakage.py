@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.config import DataRef
-from engine.data import Dataset, load
+from engine.data import BY_NAME, Dataset, load, segmentation
 from engine.data.games import positions
 from engine.data.images import read
 from engine.data.molecules import skeleton
@@ -121,6 +122,20 @@ def test_no_digit_of_a_held_out_pair_was_seen_in_training() -> None:
     every = data.scaler.apply(raw)
     left, right = (indices(side.val, every) for side in data.inputs)
     assert (data.y_val == (y[left] == y[right])).all()
+
+
+def test_no_digit_of_a_held_out_scene_was_seen_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[set[int]] = []
+    drawn = segmentation.draw_scenes
+
+    def seen(x: np.ndarray, y: np.ndarray, rows: np.ndarray, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
+        used.append(set(rows.tolist()))
+        return drawn(x, y, rows, *rest)
+
+    monkeypatch.setattr(segmentation, "draw_scenes", seen)
+    BY_NAME["digit_scenes"].load({"size": 200, "test_share": 0.2}, 0, None)
+    assert len(used) == 2
+    assert not used[0] & used[1]
 
 
 def test_an_autoencoder_of_odd_ones_is_shown_the_usual_digit_only() -> None:
