@@ -18,6 +18,7 @@ from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from builder.keywords import POSITIONAL
 from builder.source import source
+from builder.templates import TEMPLATES, load
 from tests.builder.drawings import draw
 from tests.builder.golden import golden
 from tests.builder.layers import LAYERS, batch, inputs_for
@@ -112,13 +113,13 @@ def test_source_and_module_start_and_compute_alike(name: str) -> None:
     assert torch.equal(exported.eval()(*inputs), net.eval()(*inputs))
 
 
-def test_ruff_and_mypy_have_nothing_to_say(tmp_path: Path) -> None:
-    ruff_accepts(*(source(graph) for graph in DRAWINGS.values()), folder=tmp_path)
+def test_ruff_and_strict_mypy_have_nothing_to_say_of_blocks_and_of_every_template(tmp_path: Path) -> None:
+    graphs = [*DRAWINGS.values(), *(load(t.name) for t in TEMPLATES)]
+    ruff_accepts(*map(source, graphs), folder=tmp_path)
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
-    cache = Path(__file__).parents[2] / ".mypy_cache" / "exports"
-    files = sorted(tmp_path.glob("*.py"))
+    cache = Path(__file__).parents[2] / ".mypy_cache" / "strict"
     mypy = Path(sys.executable).with_name("mypy")
-    run(mypy, "--strict", "--cache-dir", cache, *files, cwd=tmp_path)
+    run(mypy, "--strict", "--cache-dir", cache, *sorted(tmp_path.glob("*.py")), cwd=tmp_path)
 
 
 def classes(graph: Graph) -> dict[str, str]:
