@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from builder.block import drawn
 from builder.infer import Inference, NodeInfo
@@ -52,12 +51,13 @@ def costs(inference: Inference, config: TrainConfig, n_train: int, n_val: int, d
     rows, copies = memory.examples(config, n_train, n_val), memory.copies(config)
     learns = _learning(flat)
     nodes: dict[str, Cost] = {}
+    total = Cost()
     for id, info in flat.nodes.items():
         behind = any(e.source in learns for e in flat.graph.inputs(id))
         cost = _cost(info, _passes(info, behind), batch, rows, copies)
+        total += cost
         for path in _above(drawn(id)):
             nodes[path] = nodes.get(path, Cost()) + cost
-    total = reduce(Cost.__add__, (nodes[n.id] for n in inference.graph.nodes), Cost())
     fullest = FLOAT * (total.params + batch * peak(flat))
     return Costs(nodes, replace(total, inference=fullest), data)
 
