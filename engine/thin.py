@@ -52,18 +52,18 @@ def _ranked(values: NDArray[np.float64]) -> list[int]:
 
 
 def series(bodies: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
-    """The numbers in ``bodies`` as (n, series): one column per number, and one per entry of a list of numbers."""
+    """The numbers in ``bodies`` as (n, series): one column per number, however deep it lies in lists and objects."""
     rows = [_numbers(body) for body in bodies]
     width = max(map(len, rows), default=0)
     even = [row + [None] * (width - len(row)) for row in rows]
     return np.array(even, dtype=np.float64).reshape(len(rows), width)  # None becomes NaN
 
 
-def _numbers(body: Mapping[str, Any]) -> list[float | None]:
+def _numbers(body: Mapping[str, Any] | Sequence[Any]) -> list[float | None]:
     found: list[float | None] = []
-    for value in body.values():
-        if isinstance(value, list):
-            found += value
+    for value in body.values() if isinstance(body, Mapping) else body:
+        if isinstance(value, list | Mapping):
+            found += _numbers(value)
         elif not isinstance(value, str):
             found.append(value)
     return found

@@ -68,3 +68,10 @@ def test_numbers_and_lists_of_numbers_are_series_and_words_are_not():
     assert found[0, :2].tolist() == [1.5, 1.0]
     assert np.isnan(found[0, 2])
     assert np.isnan(found[1, 0])
+
+
+def test_what_several_copies_or_outputs_say_counts_too() -> None:
+    bodies = [{"loss": 1.0, "copies": {"loss": [1.0, k, None]}, "outputs": {"a": {"val_loss": -k}}} for k in range(3)]
+    assert series(bodies)[:, [0, 2, 4]].tolist() == [[1.0, k, -k] for k in range(3)]
+    spike = [{"copies": {"loss": [0.0, 1.0 if k == 500 else 0.0]}} for k in range(1000)]
+    assert 500 in thin(range(1000), series(spike), LIMIT)
