@@ -14,7 +14,6 @@ import numpy as np
 from builder import document
 from builder.names import ascii_text
 from builder.source import source
-from engine.data.spec import Dataset
 from engine.export import weights
 from engine.export.arrays import arrays
 from engine.export.notebook import notebook
@@ -69,7 +68,7 @@ def bundle(recipe: Recipe, name: str = "", files: Mapping[str, bytes] | None = N
         "train.py": train_script(recipe).encode(),
         "train.ipynb": notebook(recipe).encode(),
         "network.json": document.dumps(recipe.graph).encode(),
-        "data.npz": npz(recipe.data),
+        "data.npz": npz(recipe),
         **(files or {}),
     }
     buffer = io.BytesIO()
@@ -86,9 +85,9 @@ def folder(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", ascii_text(title).lower()).strip("-")[:40] or "network"
 
 
-def npz(data: Dataset) -> bytes:
+def npz(recipe: Recipe) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays(data))  # type: ignore[arg-type]
+    np.savez(buffer, **arrays(recipe))  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

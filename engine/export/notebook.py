@@ -26,10 +26,6 @@ TRAINING = """## Training
 
 The settings of the run and what they need, then one step after the other."""
 CURVE = """## How the loss fell"""
-SHAPES = [
-    'for name in ("x_train", "y_train", "x_val", "y_val"):',
-    "    print(name, tuple(load(name).shape))",
-]
 PLOT = [
     "try:",
     "    import matplotlib.pyplot as plt",
@@ -53,7 +49,7 @@ def notebook(recipe: Recipe) -> str:
     training = "\n\n\n".join("\n".join(lines) for lines in functions)
     steps = "\n".join([*program.setup, "", *program.loop, *program.ending])
     settings = "\n".join(constants)
-    start = "\n".join(load) + "\n\n\n" + "\n".join(SHAPES)
+    start = "\n".join(load) + "\n\n\n" + "\n".join(_shapes(program))
     imports = header("\n".join((settings, start, network, training, steps)), model)
     imports = [line for line in imports if line != "from model import Net"]
     cells = [
@@ -70,6 +66,18 @@ def notebook(recipe: Recipe) -> str:
         _code("\n".join(PLOT)),
     ]
     return json.dumps(_book(cells), indent=1, ensure_ascii=False) + "\n"
+
+
+def _shapes(program: Program) -> list[str]:
+    names = [f"{name}_{part}" for part in ("train", "val") for name in program.objective.names]
+    if len(names) > 4:
+        return [
+            "for name in FIELDS:",
+            '    for part in ("train", "val"):',
+            '        print(name, part, tuple(load(f"{name}_{part}").shape))',
+        ]
+    listed = ", ".join(f'"{name}"' for name in names)
+    return [f"for name in ({listed}):", "    print(name, tuple(load(name).shape))"]
 
 
 def _definitions(model: str) -> str:

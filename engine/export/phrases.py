@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine import schedules
@@ -13,11 +13,11 @@ WIDTH = 88  # what formatters keep to when nobody tells them otherwise
 ALMOST_0 = 1e-12
 
 LOSSES = {
-    "cross_entropy": "F.cross_entropy({output}, {target})",
-    "mse": "F.mse_loss({output}, {target})",
-    "mae": "F.l1_loss({output}, {target})",
-    "huber": "F.huber_loss({output}, {target})",
-    "bce": "F.binary_cross_entropy_with_logits({output}, {target})",
+    "cross_entropy": "F.cross_entropy",
+    "mse": "F.mse_loss",
+    "mae": "F.l1_loss",
+    "huber": "F.huber_loss",
+    "bce": "F.binary_cross_entropy_with_logits",
 }
 
 
@@ -69,9 +69,20 @@ EVALUATE = [
     "    net.eval()",
     "    with torch.no_grad():",
 ]
+DIVERGENCE = [
+    "def kl(output: Tensor) -> Tensor:",
+    '    """How far the Gaussians of ``output``, means and log-variances, are from the standard."""',
+    "    mean, log_variance = output.chunk(2, -1)",
+    "    terms = log_variance.exp() + mean.square() - 1 - log_variance",
+    "    return terms.sum() / (2 * len(output))",
+]
+TOTAL = "The loss of each output, times its weight, added up."
+ALONE = "How far the output is from what it is compared with."
 SETUP = [
     "torch.set_num_threads(1)  # small networks run fastest on one",
     "torch.set_flush_denormal(True)",
+]
+LOAD_BOTH = [
     'x_train, y_train = load("x_train"), load("y_train")',
     'x_val, y_val = load("x_val"), load("y_val")',
 ]
@@ -119,10 +130,40 @@ def decay(lr: str, strength: str) -> list[str]:
     ]
 
 
-def stop_early(every: int) -> list[str]:
+def loss(name: str, output: str, target: str, options: Mapping[str, str]) -> str:
+    more = "".join(f", {key}={value}" for key, value in options.items())
+    return f"{LOSSES[name]}({output}, {target}{more})"
+
+
+def assigned(name: str, call: str, indent: int) -> list[str]:
+    """``name = call``, one argument per line where it is too long for a line at ``indent``."""
+    if indent + len(f"{name} = {call}") <= WIDTH:
+        return [f"{name} = {call}"]
+    function, _, arguments = call.removesuffix(")").partition("(")
+    return [f"{name} = {function}(", *(f"    {a}," for a in arguments.split(", ")), ")"]
+
+
+def words(name: str, values: Sequence[str]) -> list[str]:
+    """A constant tuple of ``values``."""
+    line = f"{name} = ({', '.join(map(_quoted, values))}{',' * (len(values) == 1)})"
+    return [line] if len(line) <= WIDTH else [f"{name} = (", *(f"    {_quoted(v)}," for v in values), ")"]
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"'
+
+
+def evaluated(digits: bool) -> list[str]:
+    """The end of ``evaluate``. The engine compares losses as it records them; with more digits early stopping could
+    stop a plateau elsewhere."""
+    exact = '    return float(f"{loss:.7g}")  # as many digits as the run recorded'
+    return ["    net.train()", exact if digits else "    return loss"]
+
+
+def stop_early(every: int, held_out: str) -> list[str]:
     return [
         f"if (i + 1) % {every} == 0:",
-        "    held_out = evaluate(net, x_val, y_val)",
+        f"    held_out = evaluate(net, {held_out})",
         "    if held_out < best:",
         "        best, best_step = held_out, i + 1",
         "        best_weights = {k: v.clone() for k, v in net.state_dict().items()}",

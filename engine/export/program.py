@@ -7,14 +7,13 @@ optimizers (tests/engine/test_optimizers.py). No torch.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
-from builder.infer import infer
 from builder.plan import plan
 from engine.export import phrases
+from engine.export.objectives import objective
 from engine.export.recipe import HORIZON, Recipe
-from engine.knobs import DROPOUT, initial
-from engine.memory import EVALUATED
+from engine.knobs import DROPOUT, WEIGHT, initial
 
 REPORTS = 10  # lines that a training prints
 
@@ -25,19 +24,21 @@ class Program:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.optimizer = phrases.OPTIMIZERS[recipe.config.optimizer]
-        self.classes = recipe.data.task == "classification"
-        (result,) = infer(recipe.graph).outputs.values()
-        self.aligned = "" if result.shape == (recipe.data.outputs,) else f".reshape(-1, {recipe.data.outputs})"
         self.lr = "lr" if self.scheduled or recipe.turned("lr") else "LR"
+
+        self.objective = objective(recipe, self.knob, "label_smoothing" in self.used)
 
     # ---- knobs
 
     def knob(self, name: str) -> str:
         """How the program calls a knob: a constant, or an entry of ``knobs`` where it was turned."""
-        return f'knobs["{self.key(name)}"]' if self.recipe.turned(name) else name.upper()
+        return f'knobs["{self.key(name)}"]' if self.recipe.turned(name) else self.key(name).upper()
 
     def key(self, name: str) -> str:
-        """``dropout:<node>`` by the attribute of the network, and other knobs as they are."""
+        """``dropout:<node>`` by the attribute of the network, ``weight:<node>`` by the number of the Output, and other
+        knobs as they are."""
+        if name.startswith(WEIGHT):
+            return f"weight_{[WEIGHT + g.node for g in self.recipe.ends.goals].index(name) + 1}"
         node = name.removeprefix(DROPOUT)
         return f"{self.attributes[node]}.p" if name.startswith(DROPOUT) else name
 
@@ -69,6 +70,8 @@ class Program:
                 return recipe.acts("elastic")
             case _ if name == HORIZON:
                 return self.scheduled and (recipe.turned(name) or recipe.knobs[name] != recipe.steps)
+            case _ if name.startswith(WEIGHT):
+                return name in recipe.weights
             case _ if name.startswith(DROPOUT):
                 node = name.removeprefix(DROPOUT)
                 drawn = initial(recipe.graph)[name]
@@ -92,12 +95,13 @@ class Program:
         for name in self.used:
             if not self.recipe.turned(name) and not name.startswith(DROPOUT):
                 note = "  # beta 1" if name == "momentum" and self.optimizer.beta else ""
-                lines.append(f"{name.upper()} = {phrases.number(self.recipe.knobs[name])}{note}")
+                note = f"  # of {name.removeprefix(WEIGHT)}" if name.startswith(WEIGHT) else note
+                lines.append(f"{self.knob(name)} = {phrases.number(self.recipe.knobs[name])}{note}")
         if config.early_stopping:
             lines.append(f"PATIENCE = {config.patience:_}")
         if self.scheduled:
             lines += [line for lines in phrases.schedule(config.schedule) if len(lines) == 1 for line in lines]
-        return [*lines, *phrases.device(self.recipe.device), *self._turned()]
+        return [*lines, *self.objective.constants(), *phrases.device(self.recipe.device), *self._turned()]
 
     def _turned(self) -> Iterator[str]:
         """The table of knobs that were turned while the run went on."""
@@ -126,7 +130,7 @@ class Program:
             found += [lines for lines in phrases.schedule(self.recipe.config.schedule) if len(lines) > 1]
         if self.penalized:
             found.append(self._penalty())
-        return [*found, self._evaluate()]
+        return [*found, *self.objective.functions()]
 
     @property
     def _to_device(self) -> str:
@@ -160,25 +164,9 @@ class Program:
             terms += [f"{factor}{' / 2' * (name == 'l2')} * {term}"] if parts else []
         return [*lines, f"    return {' + '.join(terms)}"]
 
-    def _evaluate(self) -> list[str]:
-        outputs = f"net(part){self.aligned} for part in x.split({EVALUATED})"
-        value = phrases.LOSSES[self.recipe.loss].format(output="output", target="y")
-        digits = self.recipe.config.early_stopping
-        return [
-            *phrases.EVALUATE,
-            f"        output = torch.cat([{outputs}])",
-            f"        loss = {value}.item()",
-            "    net.train()",
-            # The engine compares losses as it records them; more digits could stop a plateau elsewhere.
-            '    return float(f"{loss:.7g}")  # as many digits as the run recorded' if digits else "    return loss",
-        ]
-
     @cached_property
     def setup(self) -> list[str]:
-        lines = [*phrases.SETUP]
-        if self.classes and self.recipe.loss != "cross_entropy":
-            outputs = self.recipe.data.outputs
-            lines += [f"{y} = F.one_hot({y}, {outputs}).float()" for y in ("y_train", "y_val")]
+        lines = [*phrases.SETUP, *self.objective.load()]
         lines += phrases.network(self._to_device)
         lines += [
             f"{self.place(name)} = {self.recipe.knobs[name]}"
@@ -201,7 +189,7 @@ class Program:
         return f"optimizer = {self.optimizer.name}({', '.join(['net.parameters()', *options])})"
 
     def _counters(self) -> list[str]:
-        lines = ["losses: list[float] = []", "stream = batches(len(x_train))"]
+        lines = ["losses: list[float] = []", f"stream = batches(len({self.objective.examples}))"]
         if self.corrected:
             lines.append("product = 1.0  # of every beta 1 so far")
         return [*lines, *(phrases.BEST if self.recipe.config.early_stopping else [])]
@@ -226,13 +214,9 @@ class Program:
             yield from (f"{self.place(n)} = {self.knob(n)}" for n in turned if n.startswith(DROPOUT))
 
     def _forward(self) -> Iterator[str]:
-        yield "rows = next(stream)"
-        yield "x, y = x_train[rows], y_train[rows]"
-        noisy = f"x = x + {self.knob('input_noise')} * torch.randn_like(x)"
-        if "input_noise" in self.used and self.recipe.data.input.dtype == "float32":
-            yield from self._guarded("input_noise", noisy)
-        yield f"output = net(x){self.aligned}"
-        yield from self._loss()
+        floats = any(feed.spec.dtype == "float32" for feed in self.recipe.ends.feeds)
+        noisy = floats and "input_noise" in self.used
+        yield from self.objective.forward(partial(self._guarded, "input_noise") if noisy else None)
         yield "optimizer.zero_grad()"
         yield "(loss + sum(penalty(w) for w in weights)).backward()" if self.penalized else "loss.backward()"
         yield "losses.append(loss.item())"
@@ -242,16 +226,6 @@ class Program:
         if min(self.recipe.over_time(knob)) > 0:
             return [line]
         return [f"if {self.knob(knob)} > 0:", f"    {line}"]
-
-    def _loss(self) -> Iterator[str]:
-        value, target, smoothing = phrases.LOSSES[self.recipe.loss], "y", self.knob("label_smoothing")
-        smoothed, k = "label_smoothing" in self.used, self.recipe.data.outputs
-        if smoothed and self.recipe.loss == "cross_entropy":
-            value = f"{value[:-1]}, label_smoothing={smoothing})"
-        elif smoothed and k > 1:
-            yield f"target = y * (1 - {smoothing}) + {smoothing} / {k}"
-            target = "target"
-        yield f"loss = {value.format(output='output', target=target)}"
 
     def _update(self) -> Iterator[str]:
         for name in ("clip_value", "clip_norm"):
@@ -284,10 +258,10 @@ class Program:
 
     def _report(self) -> Iterator[str]:
         yield f"if (i + 1) % {max(1, self.recipe.steps // REPORTS)} == 0 or i + 1 == STEPS:"
-        yield "    held_out = evaluate(net, x_val, y_val)"
+        yield f"    held_out = evaluate(net, {self.objective.held_out})"
         yield '    print(f"step {i + 1:>7,}  loss {losses[-1]:.4f}  held out {held_out:.4f}")'
         if self.recipe.config.early_stopping:
-            yield from phrases.stop_early(self.recipe.config.look_every)
+            yield from phrases.stop_early(self.recipe.config.look_every, self.objective.held_out)
 
     @cached_property
     def ending(self) -> list[str]:

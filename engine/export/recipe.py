@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby, pairwise
 from pathlib import Path
 
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
+from builder.infer import infer
 from engine.config import TrainConfig
 from engine.data import Dataset, load
+from engine.data.spec import Field
 from engine.fork import changes
-from engine.knobs import change, initial
+from engine.goals import Ends, ends
+from engine.knobs import WEIGHT, change, initial
 from engine.preflight import preflight
 from engine.store import RunFolder
 
@@ -38,10 +43,18 @@ class Recipe:
     device: str = "auto"
     trained: bool = False
 
-    @property
-    def loss(self) -> str:
-        auto = "cross_entropy" if self.data.task == "classification" else "mse"
-        return auto if self.config.loss == "auto" else self.config.loss
+    @cached_property
+    def ends(self) -> Ends:
+        return ends(infer(self.graph), self.data, self.config.loss)
+
+    @cached_property
+    def weights(self) -> list[str]:
+        """The knobs of those Outputs whose loss is ever multiplied by something else than 1."""
+        return [name for name in self.knobs if name.startswith(WEIGHT) and set(self.over_time(name)) != {1.0}]
+
+    def numbers(self, field: Field) -> int:
+        """How many numbers, or scores, ``field`` asks for."""
+        return math.prod(field.answer)
 
     def over_time(self, knob: str) -> list[float]:
         return [self.knobs[knob], *(values[knob] for values in self.changes.values() if knob in values)]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from builder.graph import Graph
 from builder.source import source
 from builder.templates import BY_NAME, load
 from engine.config import DataRef, TrainConfig
+from engine.data import Dataset
 from engine.export.arrays import arrays
-from engine.export.recipe import Recipe, planned
+from engine.export.recipe import HORIZON, Recipe, planned
 from engine.export.script import train_script
+from engine.knobs import initial
 from engine.loop import Training
 from engine.pace import EveryN
 
@@ -44,11 +47,18 @@ def recipe(template: str, steps: int = 50, graph: Graph | None = None, **setting
     return planned(graph or load(template), config)
 
 
+def of(graph: Graph, data: Dataset, steps: int = 20, **settings: Any) -> Recipe:
+    """As ``recipe``, on data that the table of data sets does not have."""
+    config = TrainConfig(DataRef("iris"), **{"steps": steps, "seed": 3, "device": "cpu", **settings})
+    start = {**initial(graph, config.optimizer), **config.knobs, HORIZON: steps}
+    return Recipe(graph, config, replace(data, name="iris"), start, steps, device="cpu")
+
+
 def write(folder: Path, recipe: Recipe) -> None:
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(source(recipe.graph), encoding="utf-8")
     (folder / "train.py").write_text(train_script(recipe), encoding="utf-8")
-    np.savez(folder / "data.npz", **arrays(recipe.data))
+    np.savez(folder / "data.npz", **arrays(recipe))
 
 
 def in_a_clean_process(*folders: Path) -> list[list[float]]:

@@ -152,7 +152,7 @@ def test_the_data_of_the_bundle_is_that_of_the_engine(tmp_path: Path) -> None:
     place = unpacked(bundle(each, "curve"), tmp_path)
     found = np.load(place / "data.npz")
     assert sorted(found) == ["x_train", "x_val", "y_train", "y_val"]
-    assert all(np.array_equal(found[k], a) and found[k].dtype == a.dtype for k, a in arrays(each.data).items())
+    assert all(np.array_equal(found[k], a) and found[k].dtype == a.dtype for k, a in arrays(each).items())
     assert np.array_equal(found["x_train"], each.data.x_train)
     assert not (place / "weights.safetensors").exists()
 
