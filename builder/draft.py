@@ -2,58 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 from builder.block import MAX_LAYERS, REPEAT, entries, exits, inside, is_block, prefixes, size, times
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
 from builder.drawing import Catalog, Drawing, Found, reached, readers_of
 from builder.edit import Inside, SetParams
-from builder.fixes import name, resolve
+from builder.fixes import name
 from builder.flatten import too_many
 from builder.graph import Graph, Node
-from builder.params import check_all, nearest, number, shown
+from builder.layer import NodeInfo, Types, fixes_of_rule, layer, wrong_params
 from builder.sharing import owner, sharing
-from builder.spec import MAX_DIM, MAX_NUMEL, Inputs, LayerSpec, Param, Shape, TensorSpec
+from builder.spec import Inputs, TensorSpec
 from builder.validate import structure
 
 Given = tuple[TensorSpec | None, ...]  # what comes into the ports of a block
-Types = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """What follows for one node. ``output`` is None where it is not known; ``flops`` is one pass of one example,
-    ``inner`` the values that it keeps for the backward pass besides its output.
-
-    ``params`` counts what the node adds to the network: nothing where it shares the ``weights`` of another.
-    """
-
-    output: TensorSpec | None = None
-    inputs: Inputs = ()
-    weights: Mapping[str, Shape] = field(default_factory=dict)
-    params: int = 0
-    flops: int = 0
-    diagnostics: tuple[Diagnostic, ...] = ()
-    inner: int = 0
 
 
 @dataclass
 class Draft:
     """Problems in drawing order with untried fixes, what is known of each node, and the order of the layers.
 
-    ``nodes`` holds what is in blocks too, ``order`` only layers; both by the ids of the flattened graph. ``ends`` are
-    the nodes that stand for ports of this level, if it is a block.
+    ``nodes`` holds what is in blocks too, ``order`` only layers; both by the ids of the flattened graph. ``output`` is
+    what this level gives, if it is a block.
     """
 
     found: list[Found] = field(default_factory=list)
     nodes: dict[str, NodeInfo] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
-    ends: frozenset[str] = frozenset()
     output: TensorSpec | None = None
 
 
@@ -91,7 +69,7 @@ class _Level:
     def _check_params(self) -> None:
         for n in self.graph.nodes:
             known = self.drawing.known.get(n.id)
-            if known and n.id not in self.ports and n.id not in self.exits and (wrong := _wrong_params(n, known)):
+            if known and n.id not in self.ports and n.id not in self.exits and (wrong := wrong_params(n, known)):
                 self.broken.add(n.id)
                 self.found += wrong
 
@@ -112,10 +90,10 @@ class _Level:
     def _layer(self, node: Node, inputs: Inputs) -> None:
         spec = self.drawing.known[node.id]
         readers = self.drawing.readers(node.id, self.beyond)
-        info = _layer(spec, tuple(spec.complete(node.params).items()), inputs, readers)
+        info = layer(spec, tuple(spec.complete(node.params).items()), inputs, readers)
         self.nodes[node.id] = info
         for d in info.diagnostics:
-            fixes = _fixes_of_rule(self.graph, node.id, spec, d)
+            fixes = fixes_of_rule(self.graph, node.id, spec, d)
             self.found.append(Found(replace(d, node=node.id, fix=None), fixes))
 
     def _block(self, node: Node, inputs: Inputs) -> None:
@@ -151,11 +129,10 @@ class _Level:
         nodes = dict(self.nodes)
         for block in self.blocks.values():
             nodes.update(block.nodes)
-        ends = frozenset(self.ports) | self.exits
-        computed = [id for id in order if id not in ends]
+        computed = [id for id in order if id not in self.ports and id not in self.exits]
         layers = [i for id in computed for i in (self.blocks[id].order if id in self.blocks else [id])]
         exit_ = next((n.id for n in self.graph.nodes if n.id in self.exits), None)
-        return Draft(self.found, nodes, layers, ends, self.nodes[exit_].output if exit_ else None)
+        return Draft(self.found, nodes, layers, self.nodes[exit_].output if exit_ else None)
 
 
 class _Written:
@@ -194,7 +171,6 @@ def _block(node: Node, given: Given, beyond: Types, catalog: Catalog) -> Draft:
         whole.found += [f for f in lifted if (f.diagnostic.code, f.diagnostic.node) not in known]
         whole.nodes |= {prefix + id: info for id, info in level.nodes.items()}
         whole.order += [prefix + id for id in level.order]
-        whole.ends |= {prefix + id for id in level.ends}
         whole.output = level.output
         if level.output is None:
             break
@@ -246,58 +222,3 @@ def _order(drawing: Drawing) -> tuple[str, ...]:
     behind = drawing.behind_circles
     edges = tuple(e for e in graph.edges if e.source not in behind and e.target not in behind)
     return tuple(Graph(tuple(n for n in graph.nodes if n.id not in behind), edges).order())
-
-
-def _fixes_of_rule(graph: Graph, id: str, spec: LayerSpec, d: Diagnostic) -> tuple[Fix, ...]:
-    """What the rule proposes; where that does not work out further on, the default may."""
-    own = (resolve(graph, id, d.fix),) if d.fix else ()
-    return own + tuple(_set(id, p, p.default) for p in spec.params if p.name == d.field and d.severity == "error")
-
-
-def _wrong_params(node: Node, spec: LayerSpec) -> list[Found]:
-    by_name = {p.name: p for p in spec.params}
-    found = []
-    for d in check_all(spec, node.params):
-        fixes: tuple[Fix, ...] = ()
-        if param := by_name.get(d.field or ""):
-            near = nearest(param, node.params[param.name]) if d.code == "param/range" else param.default
-            fixes = (_set(node.id, param, near), _set(node.id, param, param.default))
-        found.append(Found(d.at(node.id), fixes))
-    return found
-
-
-def _set(node: str, param: Param, value: Any) -> Fix:
-    return Fix(f"Set {param.title.lower()} to {_text(value)}", (SetParams(node, {param.name: value}),))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " × ".join(map(_text, value))
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else shown(value).strip("'")
-
-
-@lru_cache(maxsize=16_384)
-def _layer(spec: LayerSpec, params: tuple[tuple[str, Any], ...], inputs: Inputs, readers: Types) -> NodeInfo:
-    """One layer on its own: the part of the work that repeats from edit to edit."""
-    p = dict(params)
-    output = spec.infer(p, inputs)
-    if isinstance(output, Diagnostic):
-        return NodeInfo(inputs=inputs, diagnostics=(output,))
-    if problem := _too_large(output.shape, "Its output"):
-        return NodeInfo(inputs=inputs, diagnostics=(problem,))
-    weights = spec.weights(p, inputs)
-    for name_, shape in weights.items():
-        if problem := _too_large(shape, f"Its {name_}"):
-            return NodeInfo(inputs=inputs, diagnostics=(problem,))
-    count = sum(math.prod(shape) for shape in weights.values())
-    advice = spec.advise(p, inputs, readers)
-    found = (advice,) if advice else ()
-    return NodeInfo(output, inputs, weights, count, spec.flops(p, inputs, output), found, spec.inner(p, inputs))
-
-
-def _too_large(shape: Shape, what: str) -> Diagnostic | None:
-    if max(shape, default=0) <= MAX_DIM and math.prod(shape) <= MAX_NUMEL:
-        return None
-    size_ = " × ".join(f"{n:,}" for n in shape)
-    text = f"{what} would be {size_}; at most {MAX_DIM:,} per axis and {MAX_NUMEL:,} values fit."
-    return Diagnostic("shape/too-large", text, "Make this layer, or the one before it, smaller.")

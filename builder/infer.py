@@ -9,11 +9,12 @@ from functools import cached_property
 from builder.block import drawn
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
-from builder.draft import NodeInfo, draft
+from builder.draft import draft
 from builder.drawing import Catalog, Drawing, Found
 from builder.edit import apply
 from builder.flatten import flatten
 from builder.graph import Graph
+from builder.layer import NodeInfo
 from builder.spec import TensorSpec
 
 __all__ = ["Inference", "NodeInfo", "checked", "infer"]

@@ -15,7 +15,7 @@ from builder.graph import Graph
 from builder.params import shown
 
 if TYPE_CHECKING:
-    from builder.draft import NodeInfo
+    from builder.layer import NodeInfo
 
 
 def owner(graph: Graph, id: str) -> str:
