@@ -33,7 +33,7 @@ from engine.objective import Objective
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
 from engine.pace import Governor, Ledger, Pace
-from engine.report import POINT, Reporter, Tap
+from engine.report import POINT, WITHIN, Reporter, Tap
 from engine.resume import capture, capture_best, restore
 from engine.schedules import SCHEDULES
 from engine.stopping import EarlyStopping
@@ -109,7 +109,7 @@ class Training:
         """One batch that is looked at, or several up to the next thing due."""
         looks = self.report.due(self.step + 1, self.seconds)
         before = self.step
-        self.lane.train(1 if looks else self._free(), self.report.tap(looks))
+        self.lane.train(1 if looks & WITHIN else max(1, self._free()), self.report.tap(looks))
         if not looks:
             self.stride.done(self.step - before, time.perf_counter() - began)
         return self._look(looks, self.lr(self.step - 1), began)

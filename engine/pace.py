@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ Result = TypeVar("Result")
 NOTHING: frozenset[str] = frozenset()
 EVERYTHING = frozenset(("point", "evaluation", "layers", "hist", "boundary"))
 INSIDE = frozenset(("layers", "hist"))  # looks that happen within a step and slow it down
+TICK_SECONDS = 0.1  # between two looks
+WATCHING = 0.02  # of the CPU time, at most, goes into looking inside; as much again into the losses on fixed subsets
 READINGS = "readings"  # likewise, of what is measured when it is asked for (see measuring.py)
 
 
@@ -50,7 +53,11 @@ class Budget:
     cost: float = 0.0  # of the next look, as expected
 
     def due(self, now: float, used: float) -> bool:
-        return now - self.last >= 1 / self.hz and self.spent + self.cost <= self.share * (used + self.credit)
+        return now - self.last >= 1 / self.hz and self.cost <= self.room(used)
+
+    def room(self, used: float) -> float:
+        """CPU-seconds that may be spent now."""
+        return self.share * (used + self.credit) - self.spent
 
     def paid(self, now: float, cost: float) -> None:
         """An expected cost sinks slowly after a dear look: one that was cheap by luck must not open the gate."""
@@ -85,10 +92,42 @@ class Ledger:
         return {"used": round(self.clock() - self.began, 4), "spent": spent}
 
 
-class Governor:
-    """Paces by the clock, and by what looks cost. Each kind has its own budget; the first of each is always due.
+class Toll:
+    """What it costs to look into a step beyond the looking itself: a lane that trains many in one go does this one
+    alone, and shows what is in it. ``cost`` is that of the step at hand: its CPU-seconds, less those of others."""
 
-    Costs are CPU time: on a machine that others use too, a look that had to wait for them is not a dear one.
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.cost = ledger, 0.0
+        self._each: float | None = None  # of a step that is not looked into, as they were lately
+        self._left = ledger.clock()
+        self._open = False
+
+    def begin(self) -> None:
+        """Before a step that is looked into."""
+        self._open, self._left = True, self.ledger.clock()
+
+    def trained(self, count: int) -> None:
+        """After ``count`` steps, whether they are looked into or not."""
+        now = self.ledger.clock()
+        each, self._left = (now - self._left) / max(count, 1), now
+        if self._open:
+            self._open = False
+            self.cost = 0.0 if self._each is None else max(0.0, each - self._each)
+            self.ledger.add("interruption", self.cost)
+        else:
+            self._each = each if self._each is None else 0.8 * self._each + 0.2 * each
+
+    def leave(self) -> None:
+        """After all is told of a step."""
+        self._left = self.ledger.clock()
+
+
+class Governor:
+    """Paces by the clock, and by what looks cost. Each kind has its own budget, and all but the evaluations one more
+    together; the first of each is always due.
+
+    Costs are CPU time: on a machine that others use too, a look that had to wait for them is not a dear one. Looks fall
+    on common ticks, since each step that is looked at interrupts a lane that would train many in one go.
 
     Layers are never looked at in two steps in a row: where steps take longer than the gap between two looks,
     every step would be a watched one, and all time would go into watching.
@@ -98,27 +137,38 @@ class Governor:
         self.clock, self.began = clock, clock()
         self.waited = 0.0
         self.budgets = {
-            "point": Budget(12.5, 0.01),
+            "point": Budget(math.inf, 0.005),
             # Who learns waits for these: large networks must show some early.
-            "evaluation": Budget(12.5, 0.1, credit=10),
-            "layers": Budget(10, 0.0125),
-            "hist": Budget(2, 0.0075),
-            "boundary": Budget(3, 0.02),
+            "evaluation": Budget(math.inf, WATCHING, credit=15),
+            "layers": Budget(math.inf, 0.0125),
+            "hist": Budget(2.1, 0.005),  # a little more, or it would miss every other of its ticks
+            "boundary": Budget(3.5, 0.005),
         }
+        self.together = Budget(math.inf, WATCHING)
         self.next = 0.0  # nothing is due before this time
         self.watched = -1  # the last step whose layers were looked at
 
     def due(self, step: int, now: float) -> frozenset[str]:
         if now < self.next:
             return NOTHING
-        self.next = now + 0.005
+        self.next = max(self.next + TICK_SECONDS, now + TICK_SECONDS / 2)
         used = self.clock() - self.began + self.waited
-        found = frozenset(look for look, budget in self.budgets.items() if budget.due(now, used))
+        found = self._affordable(now, used)
         if step == self.watched + 1:
             return found - INSIDE
         if found & INSIDE:
             self.watched = step
         return found
+
+    def _affordable(self, now: float, used: float) -> frozenset[str]:
+        room = self.together.room(used)
+        found = set()
+        for look, budget in self.budgets.items():
+            cost = 0.0 if look == "evaluation" else budget.cost
+            if budget.due(now, used) and (cost <= room or not cost):
+                found.add(look)
+                room -= cost
+        return frozenset(found)
 
     def free(self, step: int) -> int:
         """A clock is not bound to steps; lanes see to it that a call is short."""
@@ -126,6 +176,8 @@ class Governor:
 
     def paid(self, look: str, now: float, cost: float) -> None:
         self.budgets[look].paid(now, cost)
+        if look != "evaluation":
+            self.together.paid(now, cost)
 
     def idle(self, seconds: float) -> None:
         self.waited += seconds

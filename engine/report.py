@@ -12,7 +12,7 @@ from engine.evaluate import Evaluator, Score, finite
 from engine.events import Event
 from engine.measuring import Measuring
 from engine.observe import Observer
-from engine.pace import INSIDE, READINGS, Ledger, Pace
+from engine.pace import INSIDE, NOTHING, READINGS, Ledger, Pace, Toll
 
 Tap = Callable[[str, Tensor], None]
 POINT = frozenset(("point", "evaluation"))
@@ -36,6 +36,8 @@ class Reporter:
         self.newest = 0.0  # loss of the newest batch, or mean of those that were trained in one go
         self.measuring: Measuring | None = None  # what is measured when it is asked for
         self.ledger = observer.ledger if observer else Ledger()
+        self.possible = POINT | (WITHIN if observer else NOTHING) | ({"boundary"} if boundary else NOTHING)
+        self._toll = Toll(self.ledger)
         self.told = 0.0  # when what watching costs was told
         self.guard: Inside | None = None  # sees every step, for the breakpoints of a run
         self._inside: tuple[Inside, ...] = ()  # who sees the step at hand
@@ -44,8 +46,9 @@ class Reporter:
         """What to look at in ``step``, which begins after ``seconds`` of training. The first step gets a point."""
         looks = self.pace.due(step, seconds)
         looks = looks | POINT if step == 1 else looks
-        looks = self.measuring.looks(looks, seconds) if self.measuring else looks
+        looks = (self.measuring.looks(looks, seconds) if self.measuring else looks) & self.possible
         if self.observer is not None and looks & WITHIN:
+            self._toll.begin()
             self.observer.before(looks)
         return looks
 
@@ -64,6 +67,7 @@ class Reporter:
 
     def batch(self, loss: float, count: int = 1) -> None:
         """``loss`` is the sum over ``count`` batches."""
+        self._toll.trained(count)
         self.losses, self.batches, self.newest = self.losses + loss, self.batches + count, loss / max(count, 1)
 
     def events(self, step: int, looks: frozenset[str], lr: float, seconds: float, val: Score | None) -> list[Event]:
@@ -80,6 +84,7 @@ class Reporter:
         if self.measuring is not None and (self.measuring.changed or seconds - self.told >= COSTS_SECONDS):
             self.told = seconds
             found.append(Event("costs", step, self.measuring.costs()))
+        self._toll.leave()
         return found
 
     def between(self, seconds: float) -> tuple[Event, ...]:
@@ -89,6 +94,7 @@ class Reporter:
     def _inside_events(self, step: int, looks: frozenset[str], seconds: float) -> list[Event]:
         assert self.observer is not None
         bodies, costs = self.observer.bodies(looks, self.measuring.readings if self.measuring else ())
+        costs[next(iter(costs))] += self._toll.cost
         for look, cost in costs.items():
             if look == READINGS and self.measuring is not None:
                 self.measuring.for_readings.paid(seconds, cost)

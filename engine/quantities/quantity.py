@@ -42,7 +42,7 @@ class Activations:
         self.outputs = [thin(a) for a in outputs]
         self.counts = np.array([a.size for a in self.outputs])
         self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.intp)
-        self.values: Array = np.concatenate([a.reshape(-1) for a in self.outputs])
+        self.values: Array = np.concatenate([a.ravel(order="K") for a in self.outputs])
 
     @cached_property
     def mean(self) -> Array:
