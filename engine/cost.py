@@ -29,6 +29,10 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, name) + getattr(other, name) for name in Cost.__dataclass_fields__))
 
+    def times(self, n: int) -> Cost:
+        """The cost of training ``n`` copies side by side; one of them is run."""
+        return replace(self, step_flops=n * self.step_flops, training=n * self.training)
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -54,7 +58,8 @@ def costs(inference: Inference, config: TrainConfig, n_train: int, n_val: int, d
     total = Cost()
     for id, info in flat.nodes.items():
         behind = any(e.source in learns for e in flat.graph.inputs(id))
-        cost = _cost(info, _passes(info, behind), batch, rows, copies)
+        kept = rows + (memory.answers(n_val) if id in flat.outputs else 0)
+        cost = _cost(info, _passes(info, behind), batch, kept, copies).times(config.copies)
         total += cost
         for path in _above(drawn(id)):
             nodes[path] = nodes.get(path, Cost()) + cost

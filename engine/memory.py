@@ -35,7 +35,7 @@ class Need:
 def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
     rows = examples(config, data.n_train, data.n_val)
     weights = FLOAT * inference.params * copies(config)
-    scored = max(0, data.n_val - EVALUATED) * sum(out.numel for out in inference.outputs.values())
+    scored = answers(data.n_val) * sum(out.numel for out in inference.outputs.values())
     activations = FLOAT * (rows * per_example(inference) + scored)
     return Need(weights * config.copies, activations * config.copies, data.nbytes)
 
@@ -49,6 +49,11 @@ def copies(config: TrainConfig) -> int:
 def examples(config: TrainConfig, n_train: int, n_val: int) -> int:
     """How many examples' outputs are kept at once: training keeps each with its gradient, scoring takes many."""
     return max(2 * min(batch_size(config), n_train), min(EVALUATED, n_val))
+
+
+def answers(n_val: int) -> int:
+    """Further examples of which scoring keeps what the network gives, and nothing else."""
+    return max(0, n_val - EVALUATED)
 
 
 def batch_size(config: TrainConfig) -> int:

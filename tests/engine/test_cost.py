@@ -45,7 +45,7 @@ def test_the_bytes_of_all_layers_add_up_to_what_a_run_is_said_to_need(name: str,
     found = costs(inference, config, data.n_train, data.n_val, data.nbytes)
     need = memory.need(inference, config, data)
     assert found.total.training + found.data == need.total
-    assert found.total.training == sum(c.training for c in found.nodes.values())
+    assert found.total.training == sum(found.nodes[n.id].training for n in inference.graph.nodes)
     assert found.total.params == inference.params
     assert found.total.flops == inference.flops
 
