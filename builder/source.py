@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from builder.arguments import MISSING, Argument
 from builder.catalog.initialisation import SCHEMES
-from builder.classes import MISSING, Argument, Assigned, Class, Classes
+from builder.classes import Assigned, Class, Classes
 from builder.definitions import OWN, definitions
 from builder.expression import Printer, literal
 from builder.graph import Graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,21 @@ def test_what_is_the_same_everywhere_stays_a_number_and_a_default_is_left_out() 
     assert "nn.Conv2d(8, 8, kernel_size=3, stride=stride)" in text
     assert "self.p0 = Pool()" in text
     assert "self.p1 = Pool(stride=2)" in text
+
+
+def test_how_often_a_block_repeats_is_apart_from_how_often_one_within_it_does() -> None:
+    """Both are an argument called repeats; the outer one stands for its own."""
+    stages = [
+        Node(f"s{i}", "Block", {"repeat": outer}, "Stage", inner=within(Node("p", "Block", {"repeat": n}, "Part",
+             inner=within(Node("l", "Linear", {"out_features": 4})))))
+        for i, (outer, n) in enumerate([(2, 3), (3, 2)])
+    ]  # fmt: skip
+    pairs = [Node(f"b{i}", "Block", {}, "Pair", inner=within(stage)) for i, stage in enumerate(
+        [replace(stage, id="s") for stage in stages])]  # fmt: skip
+    graph = row((4,), *pairs, head=(("Output", {}),))
+    assert "Pair(3, 2)" in source(graph)
+    exported = load_class(source(graph))()
+    assert list(exported.state_dict()) == list(compile_graph(graph).state_dict())
 
 
 def test_an_argument_is_named_after_its_layer_where_two_would_have_one_name() -> None:
