@@ -133,7 +133,20 @@ def configure(args: argparse.Namespace) -> TrainConfig:
             known = [*SETTING_NAMES, *knobs.BY_NAME, "dropout", *data_options(name)]
             raise Refused(Diagnostic("config/unknown", f"There is no setting {key!r}.", suggest(key, known), field=key))
     body = {**settings, "breakpoints": args.breaks, "data": {"name": name, "options": options}, "knobs": turned}
-    return TrainConfig.from_json(body)
+    return TrainConfig.from_json(body | several(args))
+
+
+def several(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of copies: as many as there are values, where it is not said how many."""
+    vary: dict[str, list[float]] = {}
+    for key, values in map(pair, args.vary):
+        try:
+            vary[key] = [float(value) for value in str(values).split(",")]
+        except ValueError:
+            what = f"--vary needs numbers between commas; it gets {values!r}."
+            raise Refused(Diagnostic("copies/form", what, "Write for example --vary lr=0.001,0.01,0.1.")) from None
+    count = args.copies or max(map(len, vary.values()), default=1)
+    return {"copies": count, "vary": vary} if count > 1 else {}
 
 
 def pair(text: str) -> tuple[str, Any]:
@@ -265,6 +278,14 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar='"gap>0.5"',
         help="stop there: a quantity above or below a value, or step=500; may be repeated",
+    )
+    command.add_argument("--copies", type=int, metavar="N", help="train so many copies at once, with other seeds")
+    command.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="key=a,b,c",
+        help="a copy for each of these values of a knob, of seed or of order; may be repeated",
     )
     command.add_argument("--device", metavar="auto|cpu|cuda|mps", help="where to compute")
     command.add_argument(

@@ -10,6 +10,7 @@ import streamlit as st
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from builder.infer import infer
+from engine.config import TrainConfig
 from engine.data import BY_NAME, preview
 from engine.executor import default_executor
 from engine.home import home
@@ -170,7 +171,11 @@ def title(choice: Choice) -> str:
     found = infer(graph)
     layers = sum(bool(info.weights) for info in found.nodes.values())
     network = f"{layers} layer{'s' * (layers != 1)}, {found.params:,} parameters"
-    return f"{BY_NAME[config.data.name].title} · {network} · {words(config.optimizer)}, seed {config.seed}"
+    return f"{BY_NAME[config.data.name].title} · {network} · {words(config.optimizer)}, {seeded(config)}"
+
+
+def seeded(config: TrainConfig) -> str:
+    return f"seed {config.seed}" if config.copies == 1 else f"{config.copies} copies, seed {config.seed}"
 
 
 def heading(run: RunFolder) -> None:

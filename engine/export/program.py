@@ -92,6 +92,7 @@ class Program:
     def constants(self) -> list[str]:
         config = self.recipe.config
         lines = [f"STEPS = {self.recipe.steps:_}", f"SEED = {config.seed}"]
+        lines += [] if config.order is None else [f"ORDER = {config.order}"]
         for name in self.used:
             if not self.recipe.turned(name) and not name.startswith(DROPOUT):
                 note = "  # beta 1" if name == "momentum" and self.optimizer.beta else ""
@@ -148,7 +149,8 @@ class Program:
             lone = ["            if n - stop == 1:  # a lone last example joins this batch", "                stop = n"]
         read = [f"            size = int({self.knob('batch_size')})"] if size == "size" else []
         head, tail = phrases.BATCHES
-        return [*head, *read, f"            stop = start + {size}", *lone, *tail]
+        found = [*head, *read, f"            stop = start + {size}", *lone, *tail]
+        return found if self.recipe.config.order is None else [line.replace("[SEED, ", "[ORDER, ") for line in found]
 
     def _penalty(self) -> list[str]:
         """L1 and L2, alone or with the elastic net's parts."""

@@ -19,6 +19,7 @@ from engine.fork import changes
 from engine.goals import Ends, ends
 from engine.knobs import WEIGHT, change, initial
 from engine.preflight import preflight
+from engine.replicas.variants import variants
 from engine.store import RunFolder
 
 HORIZON = "horizon"  # the steps that a schedule stretches over: turned like a knob where a run went on beyond its end
@@ -73,12 +74,13 @@ def planned(graph: Graph, config: TrainConfig, folder: Path | None = None) -> Re
     found = preflight(graph, config, data)
     if errors := [d for d in found if d.severity == "error" and d.code != OF_THIS_MACHINE]:
         raise Refused(*errors)
-    return Recipe(graph, config, data, _start(graph, config), config.steps, device=config.device)
+    first = variants(config)[0]  # a program trains one network: the first of several copies
+    return Recipe(graph, first, data, _start(graph, first), config.steps, device=config.device)
 
 
 def of_run(run: RunFolder, done: int) -> Recipe:
     """The training that led ``run`` to the weights of its last checkpoint, after ``done`` steps."""
-    config = run.config
+    config = variants(run.config)[0]
     moments = list(_moments(run)) or [(0, _start(run.graph, config))]
     finished = config.early_stopping and _finished(run)
     steps = config.steps if finished else done
@@ -88,7 +90,7 @@ def of_run(run: RunFolder, done: int) -> Recipe:
     return Recipe(
         run.graph,
         config,
-        load(config.data, config.seed, run.path),
+        load(config.data, run.config.seed, run.path),
         standing[0][1],
         steps,
         {step: values for step, values in changes.items() if values},

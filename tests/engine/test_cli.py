@@ -79,6 +79,22 @@ def test_set_takes_settings_knobs_and_options_of_the_data(net, tmp_path, capsys)
     assert str(out) in text
 
 
+def test_several_copies_train_at_once_each_with_its_value(net, tmp_path, capsys):
+    out = tmp_path / "out"
+    flags = ["--steps", "60", "--vary", "lr=0.1,0.01,0.001", "--out", str(out), "--json"]
+    assert main(["train", net, "--data", "circle", *flags]) == 0
+    median = json.loads(capsys.readouterr().out)["val_loss"]
+    point = RunFolder(out).log.last("point").body
+    assert sorted(point["copies"]["val_loss"])[1] == pytest.approx(median, rel=1e-6)
+    alone = []
+    for lr in ("0.1", "0.01", "0.001"):
+        main(["train", net, "--data", "circle", "--steps", "60", "--set", f"lr={lr}", "--json"])
+        alone.append(json.loads(capsys.readouterr().out)["val_loss"])
+    assert point["copies"]["val_loss"] == alone
+    assert main(["train", net, "--data", "circle", "--vary", "lr=many"]) == 1
+    assert "Write for example --vary lr=0.001,0.01,0.1." in capsys.readouterr().err
+
+
 def test_a_table_of_ones_own(net, tmp_path, capsys):
     table = tmp_path / "mine.csv"
     table.write_text("a,b,kind\n" + "".join(f"{i % 7},{i % 5},{'yes' if i % 2 else 'no'}\n" for i in range(100)))

@@ -82,6 +82,7 @@ def of_settings() -> dict[str, Recipe]:
         found[f"{loss}-classes"] = recipe("iris_mlp", loss=loss, knobs={"label_smoothing": 0.1})
         if loss not in ("cross_entropy", "bce"):
             found[f"{loss}-numbers"] = recipe("regression_mlp", loss=loss)
+    found["another order"] = recipe("iris_mlp", order=7)
     found["no momentum"] = recipe("iris_mlp", optimizer="nesterov", knobs={"momentum": 0.0, "batch_size": 1})
     found["lone example"] = recipe("iris_mlp", knobs={"batch_size": 7})
     stopping: dict[str, Any] = {"early_stopping": True, "patience": 20, "optimizer": "sgd", "knobs": {"lr": 3.0}}
