@@ -28,6 +28,7 @@ from engine.data.speech import SPEECH
 from engine.data.tabular import TABLES
 from engine.data.toys import TOYS
 from engine.data.translation import TRANSLATIONS
+from engine.room import check_room
 
 __all__ = [
     "BY_NAME",
@@ -77,6 +78,7 @@ def load(ref: DataRef, seed: int = 0, folder: Path | None = None) -> Dataset:
     if problems := check_options(spec, ref):
         raise Refused(*problems)
     options = {p.name: coerce(p, ref.options.get(p.name, p.default)) for p in spec.options}
+    check_room(spec, options, folder)
     if spec is CSV:  # its bytes may change, and may be large
         return spec.load({**options, **{n: ref.options.get(n) for n in spec.text_options}}, seed, folder)
     return _cached(spec, tuple(options.items()), seed)
