@@ -17,7 +17,7 @@ COLUMNS = 8
 
 
 DRAWN = ("image", "mask", "pair", "sequence")
-PAPER, WIDTH, ROWS = 255, 320, 4  # a colour, pixels, rows of pictures
+PAPER, WIDTH, GAP, ROWS = 255, 320, 3, 4  # a colour, pixels, pixels around each picture, rows of pictures
 SWATCH = '<span style="white-space: nowrap; font-size: 0.875rem"><span style="color: {}">■</span> {}</span> &nbsp; '
 
 
@@ -78,14 +78,15 @@ def _images(look: Preview) -> None:
     """One picture of all samples in rows, as many side by side as are told apart, and their names below."""
     high, wide = look.images[0][1].shape[:2]
     columns = max(2, min(COLUMNS, COLUMNS * high // wide))
-    times = max(1, WIDTH // (columns * wide))
+    times = max(1, (WIDTH // columns - 2 * GAP) // wide)
     some = look.images[: columns * min(ROWS, max(1, len(look.images) // columns))]
     grown = [image.repeat(times, axis=0).repeat(times, axis=1) for _, image in some]
-    cells = [np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=PAPER) for image in grown]
+    cells = [np.pad(image, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER) for image in grown]
     rows = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
     labels = [label for label, _ in some]
     caption = (" · " if " " in "".join(labels) else " ").join(filter(None, labels))
-    st.image(np.vstack(rows), width=WIDTH, caption=caption or None)
+    sheet = np.vstack(rows)
+    st.image(sheet, width=min(WIDTH, sheet.shape[1]), caption=caption or None)  # whole pixels stay crisp
 
 
 def _show(figure: go.Figure, height: int) -> None:
