@@ -51,6 +51,12 @@ class Checkpoint:
         named = {prefix + key: t for prefix, part in (*parts, *copies) for key, t in part.items()}
         return {**self.weights, **named}
 
+    @property
+    def sha256(self) -> str:
+        """The fingerprint of the weights, of all copies together where there are several."""
+        others = {f"{k}/{key}": t for k, copy in enumerate(self.copies, 2) for key, t in copy.weights.items()}
+        return fingerprint({**self.weights, **others})
+
     def save(self, folder: Path, name: str, *, durable: bool = True) -> None:
         """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new.
 

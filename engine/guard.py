@@ -106,6 +106,8 @@ class Guard:
 def rows_of(training: Trainer, batch: int) -> list[int]:
     """The numbers of the training examples in batch ``batch`` of those that were drawn last; −1 is the newest."""
     rows, bounds = training.batches.given
+    if len(bounds) < 2:  # nothing has been drawn yet
+        return []
     batch %= len(bounds) - 1
     found: list[int] = rows[int(bounds[batch]) : int(bounds[batch + 1])].tolist()
     return found[:MOST_ROWS]

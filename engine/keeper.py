@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Queue
 
 from builder.diagnostic import Refused
-from engine.checkpoint import Checkpoint, fingerprint
+from engine.checkpoint import Checkpoint
 from engine.events import Event
 from engine.kept import MOST, Moment, about, folder, steps, surplus
 from engine.replicas.group import Trainer
@@ -91,7 +91,7 @@ class Keeper:
     def _save(self, checkpoint: Checkpoint) -> None:
         self.folder.mkdir(exist_ok=True)
         meta, step = checkpoint.meta, checkpoint.step
-        more = {**meta, "sha256": fingerprint(checkpoint.weights)}
+        more = {**meta, "sha256": checkpoint.sha256}
         replace(checkpoint, meta=more).save(self.folder, str(step), durable=False)
         moment = Moment(step, size(self.folder, step), meta["turned"], meta["loss"])
         new = [*(m for m in self.moments if m.step < step), moment]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine import data
 from engine.account import Account
-from engine.checkpoint import Checkpoint, fingerprint
+from engine.checkpoint import Checkpoint
 from engine.lanes.native.chain import Unfit
 from engine.origin import Segment
 from engine.replicas.group import Trainer, training_of
@@ -61,7 +61,7 @@ def play(training: Trainer, segment: Segment, progress: Progress) -> None:
 
 def verdict(account: Account, found: Checkpoint) -> tuple[bool, str]:
     """Whether the weights are the same to the bit, and that in plain words."""
-    sha256 = fingerprint(found.weights)
+    sha256 = found.sha256
     if not account.sha256:
         return False, f"The run has not recorded what its weights were. The repetition ends with {sha256[:16]}…"
     if sha256 == account.sha256:

@@ -25,7 +25,7 @@ from engine import data
 from engine.aftermath import BUSY, DISK, what_remains
 from engine.ahead import turns_ahead
 from engine.breakpoints import parse_all, without_layer
-from engine.checkpoint import Checkpoint, fingerprint
+from engine.checkpoint import Checkpoint
 from engine.config import DataRef, TrainConfig
 from engine.control import Command, Inbox
 from engine.cures import cures
@@ -262,7 +262,7 @@ class Worker:
             with told(self.run.path):
                 found.save(self.run.path, which)
             self.saved[which] = found.step
-            body = {"which": which, "val_loss": found.meta.get("val_loss"), "sha256": fingerprint(found.weights)}
+            body = {"which": which, "val_loss": found.meta.get("val_loss"), "sha256": found.sha256}
             self.recorder.add(Event("checkpoint", found.step, body))
 
 

@@ -99,6 +99,16 @@ def test_every_kept_moment_leads_to_the_same_end(tmp_path, monkeypatch):
         assert hash_of(other) == hash_of(run), step
 
 
+def test_copies_go_back_and_are_repeated_together(lane, tmp_path, monkeypatch):
+    keep_at(monkeypatch, 30)
+    run = trained(tmp_path, steps=80, copies=3, vary={"lr": [0.01, 0.02, 0.03]})
+    other = fork(tmp_path, run, 30)
+    work(other, Inbox())
+    ends = [c.body["sha256"] for r in (run, other) for c in all_of(r, "checkpoint") if c.body["which"] == "last"]
+    assert ends[-1] == ends[0]
+    assert verdict(account.of_run(other), replay(account.of_run(other)))[0]
+
+
 def test_a_network_with_batch_norm_goes_back_too(tmp_path, monkeypatch):
     keep_at(monkeypatch, 6)
     config = replace(
