@@ -17,7 +17,7 @@ from builder.spec import Param
 from engine.breakpoints import WORDS
 from engine.data import BY_NAME, load, preview
 from engine.home import home
-from engine.knobs import DROPOUT_PARAM, KNOBS
+from engine.knobs import DROPOUT_PARAM, KNOBS, WEIGHT_PARAM
 from engine.store import RunFolder
 from pages.live.assets import asset_url
 
@@ -71,6 +71,7 @@ def live_panel(
         "plotly": asset_url("plotly-cartesian.min.js"),
         "groups": _groups(hide),
         "dropout": _knob(DROPOUT_PARAM),
+        "weight": _knob(WEIGHT_PARAM),
         "values": None if knobs is None else dict(knobs),
         "parent": {"run": parent[0], "step": parent[1]} if parent else None,
         "foreign": foreign,

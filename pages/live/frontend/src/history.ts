@@ -4,6 +4,8 @@ import type { Diagnostic, Fork, Json, Packet, Rec, Status } from "./types";
 export const POINT = ["train_loss", "val_loss", "batch_loss", "train_metric", "val_metric", "gap", "lr", "steps_per_s"] as const;
 export type PointName = (typeof POINT)[number];
 const PER_LAYER = ["grad_norm", "weight_norm", "update_ratio"] as const;
+export const PER_OUTPUT = ["train_loss", "val_loss", "train_metric", "val_metric"] as const;
+export type OutputName = (typeof PER_OUTPUT)[number];
 const PER_ACTIVATION = ["mean", "std", "dead", "saturated"] as const;
 export type LayerName = (typeof PER_LAYER)[number] | (typeof PER_ACTIVATION)[number];
 
@@ -31,6 +33,7 @@ export class History {
   layers = new Series(1);
   pointBands = new Series(2 * POINT.length); // lowest and highest of all copies, side by side, for each column
   layerBands = new Series(2);
+  outputs = new Series(1); // losses and metrics of every output, where there are several
   each: Record<string, (number | null)[]> = {}; // of the newest point, for every copy
   norms: (number | null)[] = [];
   hist: Json | null = null;
@@ -50,6 +53,11 @@ export class History {
 
   get activationIds(): string[] {
     return (this.started?.activations ?? []).map((a: Json) => a.id);
+  }
+
+  /** Where there are several, each output with its loss and metric. */
+  get outputList(): { id: string; label: string; loss: string; metric: string | null }[] {
+    return this.started?.outputs ?? [];
   }
 
   /** Takes in a packet and returns the kinds that were new. */
@@ -98,11 +106,14 @@ export class History {
     const columns = 3 * this.layerIds.length + 4 * this.activationIds.length;
     if (this.layers.columns !== columns) this.layers = new Series(Math.max(1, columns));
     if (this.layerBands.columns !== 2 * columns) this.layerBands = new Series(Math.max(2, 2 * columns));
+    if (this.outputs.columns !== PER_OUTPUT.length * this.outputList.length)
+      this.outputs = new Series(Math.max(1, PER_OUTPUT.length * this.outputList.length));
     if (body.resumed_from !== null && body.resumed_from !== undefined) {
       this.points.truncate(body.resumed_from);
       this.layers.truncate(body.resumed_from);
       this.pointBands.truncate(body.resumed_from);
       this.layerBands.truncate(body.resumed_from);
+      this.outputs.truncate(body.resumed_from);
       this.markers = this.markers.filter((m) => m.step <= body.resumed_from);
       this.step = body.resumed_from;
     }
@@ -112,6 +123,7 @@ export class History {
     const measured = Object.entries(body).filter(([, value]) => value !== null); // losses are not taken at every point
     this.point = { ...this.point, ...Object.fromEntries(measured) };
     this.points.push(step, POINT.map((name) => body[name]));
+    if (body.outputs) this.outputs.push(step, this.outputList.flatMap((o) => PER_OUTPUT.map((name) => body.outputs[o.id]?.[name])));
     if (!body.copies) return;
     this.pointBands.push(step, POINT.flatMap((name) => ends(body.copies[name])));
     for (const [name, values] of Object.entries<(number | null)[]>(body.copies)) {

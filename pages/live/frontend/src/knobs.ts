@@ -4,17 +4,19 @@ import { Stops } from "./stops";
 import type { History } from "./history";
 import type { Data, KnobSpec } from "./types";
 
-const DROPOUT = "dropout:";
+const DROPOUT = "dropout:", WEIGHT = "weight:";
 type Send = (name: string, value: number, done: boolean) => boolean;
 
-/** The knobs beside the charts, in groups, with one for each Dropout layer of the network. */
+/** The knobs beside the charts, in groups, with one for each Dropout layer and, of several, each Output of the network. */
 export class Knobs {
   readonly root = el("aside", { class: "ll-knobs", "aria-label": "Knobs" });
   private readonly noise = el("div", { class: "ll-dropout" });
+  private readonly weights = el("fieldset", { class: "ll-group" });
   private readonly hint = el("p", { class: "ll-hint" });
   private readonly knobs = new Map<string, Knob>();
   private readonly stops: Stops;
   private dropouts = "?";
+  private outputs = "?";
 
   constructor(private data: Data, private readonly send: Send, stop: (when: string[]) => void) {
     const groups = data.groups.map((group) => {
@@ -22,7 +24,7 @@ export class Knobs {
       return el("fieldset", { class: "ll-group" }, el("legend", {}, group.title), ...extra, ...group.knobs.map((spec) => this.make(spec, spec.label)));
     });
     this.stops = new Stops(data, stop);
-    this.root.append(el("h3", { class: "ll-h3" }, "Turn while it trains"), this.hint, ...groups, this.stops.root);
+    this.root.append(el("h3", { class: "ll-h3" }, "Turn while it trains"), this.hint, this.weights, ...groups, this.stops.root);
   }
 
   label(name: string): string {
@@ -35,6 +37,7 @@ export class Knobs {
     this.data = data;
     const { state } = history.status, values = history.started ? history.knobs : (data.values ?? {});
     this.offerDropout(Object.keys(values).filter((name) => name.startsWith(DROPOUT)));
+    this.offerWeights(Object.keys(values).filter((name) => name.startsWith(WEIGHT)));
     const on = mine && (data.run ? ["queued", "starting", "running", "paused"].includes(state) : data.values !== null);
     const over = mine ? "The run is over; Continue it to turn these." : "It is another browser's run.";
     this.hint.textContent = on ? "" : data.run ? over : "They act once training runs.";
@@ -62,6 +65,17 @@ export class Knobs {
     const none = el("p", { class: "ll-hint" }, "Draw a Dropout layer to turn this: dropout sets a share of its values to zero.");
     const specs = names.map((name) => this.make({ ...this.data.dropout, name, label: this.titleOf(name) }, this.titleOf(name)));
     this.noise.replaceChildren(...(specs.length ? specs : [none]));
+  }
+
+  private offerWeights(names: string[]): void {
+    const title = (name: string) => `Weight: ${this.data.labels[name.slice(WEIGHT.length)] || name.slice(WEIGHT.length)}`;
+    const key = names.map((name) => name + title(name)).join("\n");
+    if (key === this.outputs) return;
+    this.outputs = key;
+    for (const name of this.knobs.keys()) if (name.startsWith(WEIGHT)) this.knobs.delete(name);
+    const specs = names.map((name) => this.make({ ...this.data.weight, name, label: title(name) }, title(name)));
+    this.weights.replaceChildren(el("legend", {}, "Outputs"), ...specs);
+    this.weights.hidden = !names.length;
   }
 
   private titleOf(name: string): string {

@@ -1,3 +1,4 @@
+import { metricName } from "./charts/outputs";
 import { el, fresh, say } from "./dom";
 import { count, num, percent } from "./format";
 import type { History } from "./history";
@@ -111,10 +112,13 @@ function facts(history: History): string {
   if (history.started || history.step) parts.push(`step ${count(history.step)}${steps ? ` of ${count(steps)}` : ""}`);
   if (point && state === "running" && point.steps_per_s) parts.push(`${count(point.steps_per_s)} steps/s`);
   if (point && typeof point.val_metric === "number")
-    parts.push(history.started?.metric === "r2" ? `validation R² ${num(point.val_metric)}` : `validation accuracy ${percent(point.val_metric)}`);
+    parts.push(validated(history.started?.metric, point.val_metric));
   if (history.started?.device) parts.push(device(history.started));
   return parts.join(" · ");
 }
+
+const validated = (metric: string, value: number): string =>
+  `validation ${metricName(metric)} ${metric === "accuracy" ? percent(value) : num(value)}`;
 
 /** The device and the lane; why that one runs is told beside it. */
 const device = (started: Json): string =>

@@ -61,6 +61,7 @@ export interface Data {
   plotly: string;
   groups: KnobGroup[];
   dropout: KnobSpec;
+  weight: KnobSpec; // of one of several Outputs
   values: Record<string, number> | null; // knobs before a run; null: they can be turned in a run only
   labels: Record<string, string>;
   parent: { run: string; step: number } | null; // the run that this one goes on from

@@ -62,16 +62,22 @@ function readable(lines: Json[]): Json {
   return { range: [middle - LEAST / 2, middle + LEAST / 2] };
 }
 
+const TITLES: Record<string, string> = {
+  accuracy: "Accuracy", iou: "Mean intersection over union", r2: "R²: share of the variance explained",
+};
 const isR2 = (history: History): boolean => history.started?.metric === "r2";
 
 export const metric: Chart = {
   id: "metric",
-  title: (history) => (isR2(history) ? "R²: share of the variance explained" : "Accuracy"),
-  says: (history) =>
-    isR2(history) ? "1 is perfect; at the dashed line it does no better than a guess without a network."
-      : "Higher is better; at the dashed line it does no better than always naming the commonest class.",
+  title: (history) => TITLES[history.started?.metric ?? "accuracy"] ?? "",
+  says: (history) => {
+    const metric = history.started?.metric, baseless = history.started && typeof history.started.baseline !== "number";
+    if (metric === "iou") return "Of the pixels that are a class, or are taken for it, the share that are both; mean over the classes.";
+    if (isR2(history)) return baseless ? "1 is perfect; 0 is no better than always giving the mean." : "1 is perfect; at the dashed line it does no better than a guess without a network.";
+    return baseless ? "Higher is better." : "Higher is better; at the dashed line it does no better than always naming the commonest class.";
+  },
   kinds: ["point"],
-  shown: () => true,
+  shown: (history) => history.started?.metric !== null,
   figure(view): Figure {
     const t = view.theme, base = view.history.started?.baseline;
     const train = line(view, "train_metric"), val = line(view, "val_metric");
