@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder import templates
 from builder.diagnostic import Refused
 from engine import account, kept
 from engine.checkpoint import Checkpoint, fingerprint
+from engine.config import DataRef, TrainConfig
 from engine.control import Inbox
 from engine.fork import fork
 from engine.keeper import Keeper
@@ -106,6 +108,21 @@ def test_copies_go_back_and_are_repeated_together(lane, tmp_path, monkeypatch):
     work(other, Inbox())
     ends = [c.body["sha256"] for r in (run, other) for c in all_of(r, "checkpoint") if c.body["which"] == "last"]
     assert ends[-1] == ends[0]
+    assert verdict(account.of_run(other), replay(account.of_run(other)))[0]
+
+
+@pytest.mark.parametrize("name", ["siamese", "lstm", "transformer", "vae"])
+def test_templates_go_back_and_are_repeated_to_the_bit(name, tmp_path, monkeypatch):
+    """Dropout, masks, several inputs, sequences, noise within a layer: whatever a network draws, it draws again."""
+    keep_at(monkeypatch, 3)
+    template = next(t for t in templates.TEMPLATES if t.name == name)
+    settings = {"steps": 6} | {k: v for k, v in template.settings.items() if k != "steps"}
+    config = TrainConfig(DataRef(template.dataset), knobs={"batch_size": 4, "input_noise": 0.1}, **settings)
+    run = RunFolder.create(tmp_path, templates.load(name), config)
+    assert work(run, Inbox()) == "finished"
+    other = fork(tmp_path, run, 3)
+    work(other, Inbox())
+    assert hash_of(other) == hash_of(run)
     assert verdict(account.of_run(other), replay(account.of_run(other)))[0]
 
 
