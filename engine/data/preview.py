@@ -151,13 +151,14 @@ def _images(data: Dataset) -> Iterator[tuple[str, Array]]:
 
 def pictures(of: Field, kind: Kind) -> list[Array]:
     """The first examples as (height, width, 3) uint8: classes in colours, the stones of two players in two, one channel
-    in greys (ink is dark, except where there are masks), a sequence with time from left to right."""
+    in greys (ink is dark, except where there are masks), a sequence with time from left to right and
+    the first feature, of speech the lowest band, at the bottom."""
     some = of.train[:MAX_IMAGES]
     if of.kinds:
         return list(PALETTE[some])
     raw = of.scaler.inverse(some) if of.scaler else some
     if raw.ndim == 3:
-        raw = (raw.swapaxes(1, 2) if kind == "sequence" else raw)[:, None]
+        raw = (raw.swapaxes(1, 2)[:, ::-1] if kind == "sequence" else raw)[:, None]
     if raw.shape[1] == 2:
         stones = np.rint(raw).astype(np.int64)
         return list(PALETTE[stones[:, 0] + 2 * stones[:, 1]])
