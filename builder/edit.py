@@ -110,13 +110,11 @@ class Inside:
 Edit = AddNode | AddNote | RemoveNode | SetParams | SetLabel | Connect | Disconnect | Inside
 
 
-def set_params(path: str, params: Mapping[str, Any]) -> Edit:
-    """SetParams of the node at ``path``, which may stand in blocks (``res_1.conv_1``)."""
-    *blocks, id = path.split(".")
-    edit: Edit = SetParams(id, params)
-    for block in reversed(blocks):
-        edit = Inside(block, (edit,))
-    return edit
+def within(block: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """``edits`` of what is in the block at the path ``block`` ("" is the drawing itself), seen from the whole."""
+    for id in reversed(block.split(".") if block else []):
+        edits = (Inside(id, tuple(edits)),)
+    return tuple(edits)
 
 
 def apply(graph: Graph, edits: Iterable[Edit]) -> Graph:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from builder.block import drawn
+from builder.block import at, drawn
 from builder.diagnostic import Diagnostic, Fix
 from builder.drawing import Found
+from builder.edit import within
 from builder.fixes import without
 from engine import fitting, memory
 from engine.knobs import DROPOUT, change, initial
@@ -27,9 +28,12 @@ def problems(plan: Plan) -> list[Found]:
 def doubled_softmax(plan: Plan) -> Iterator[Found]:
     """The catalogue's advice, where it holds, and with the cure on a button."""
     entropies = {g.node for g in plan.ends.goals if g.loss == "cross_entropy"}
+    flat = plan.inference.flat.graph
+    before = {drawn(e.source) for e in flat.edges if e.target in entropies}
     for d in plan.inference.diagnostics:
-        if d.code == DOUBLED_SOFTMAX and d.node and {e.target for e in plan.graph.outputs(d.node)} & entropies:
-            yield Found(d, (Fix(f"Remove {d.node}", without(plan.graph, d.node)),))
+        if d.code == DOUBLED_SOFTMAX and d.node in before:
+            block, _, id = d.node.rpartition(".")
+            yield Found(d, (Fix(f"Remove {id}", within(block, without(at(plan.graph, block), id))),))
 
 
 def knob_values(plan: Plan) -> Iterator[Found]:

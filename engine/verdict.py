@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from builder.block import drawn
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
-from builder.edit import set_params
+from builder.edit import Edit, SetParams, within
 from builder.graph import Graph
 from builder.infer import Inference, infer
 from engine.flow import health
@@ -119,9 +119,14 @@ def _told(
     if scheme is None:
         return Diagnostic(code, what, ELSE, drawn(node), severity="warning")
     layers = dict.fromkeys(drawn(stage.node) for stage in stages if isinstance(stage, Stage))
-    edits = tuple(set_params(path, {"init": scheme}) for path in layers)
+    edits = tuple(e for path in layers for e in _set(path, {"init": scheme}))
     fix = Fix(f"Start from {_words(scheme)}", edits)
     return Diagnostic(code, what, f"Choose {_words(scheme)} for every layer.", drawn(node), severity="warning", fix=fix)
+
+
+def _set(path: str, params: dict[str, str]) -> tuple[Edit, ...]:
+    block, _, id = path.rpartition(".")
+    return within(block, [SetParams(id, params)])
 
 
 def _better(inference: Inference, stages: list[Stage], square: float) -> str | None:

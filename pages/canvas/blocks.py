@@ -11,13 +11,13 @@ from builder.blocks import BY_NAME
 from builder.blocks.spec import BlockSpec
 from builder.diagnostic import Refused
 from builder.document import from_json, to_json
-from builder.edit import AddNode, Connect, Disconnect, Edit, apply
+from builder.edit import AddNode, Connect, Disconnect, Edit, apply, within
 from builder.graph import Edge, Graph, Node
 from builder.grouping import group, ungroup
 from builder.infer import Inference
 from builder.spec import TensorSpec
 from pages.canvas.doc import Doc
-from pages.canvas.paths import numbered, within
+from pages.canvas.paths import numbered
 
 MOST = 60  # characters of a title
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from builder.diagnostic import Refused
 from builder.document import FORMAT, VERSION, from_json, to_json
-from builder.edit import Edit, apply
+from builder.edit import Edit, apply, within
 from builder.graph import Graph
-from pages.canvas.paths import find, walk, within
+from pages.canvas.paths import find, walk
 
 PARTS = ("nodes", "edges", "notes")  # of a document, as the browser has them
 Request = Literal["layout", "fit", "select", "say", "open"]

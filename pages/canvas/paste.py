@@ -9,11 +9,10 @@ from builder.block import at
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Refused
 from builder.document import loads
-from builder.edit import AddNode, AddNote, Connect, Edit, apply
+from builder.edit import AddNode, AddNote, Connect, Edit, apply, within
 from builder.graph import Edge, Graph, Node
 from pages.canvas.blocks import readable
 from pages.canvas.doc import Doc
-from pages.canvas.paths import within
 
 GRID = 10  # canvas pixels, as nodes snap there
 WIDE, HIGH = 170, 90  # canvas pixels that a layer takes up

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from builder.block import inside, is_block, prefixes
-from builder.edit import Edit, Inside
 from builder.graph import Graph, Node
 
 
@@ -29,13 +28,6 @@ def find(graph: Graph, path: str) -> Node | None:
             return None
         graph = inside(node)
     return node
-
-
-def within(path: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """``edits`` of what is in the block at ``path``, addressed from the whole drawing."""
-    for id in reversed(path.split(".") if path else []):
-        edits = (Inside(id, tuple(edits)),)
-    return tuple(edits)
 
 
 def split(path: str) -> tuple[str, str]:

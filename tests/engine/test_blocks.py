@@ -97,6 +97,17 @@ def test_each_dropout_in_a_block_has_its_knob() -> None:
     assert preflight(STACK, replace(config(), knobs={"dropout:c.1.d": 0.4}), load(DATA)) == ()
 
 
+def test_a_softmax_in_a_block_before_the_output_is_told_and_removed_there() -> None:
+    inner = chain("Input", "Linear", "Softmax", "Output", b={"out_features": 2})
+    graph = chain("Input", "Block", "Output").set_inner("b", inner)
+    (problem,) = preflight(graph, config(), load(DATA))
+    assert (problem.code, problem.node) == ("train/softmax-before-output", "b.c")
+    assert problem.fix
+    assert preflight(apply(graph, problem.fix.edits), config(), load(DATA)) == ()
+    between = chain("Input", "Block", "Linear", "Output", c={"out_features": 2}).set_inner("b", inner)
+    assert preflight(between, config(), load(DATA)) == ()
+
+
 def test_a_preview_shows_what_is_in_blocks_and_judges_the_whole() -> None:
     answer = probe(STACK, config(), load(DATA))
     assert {"c.0.b", "c.2.d", "d"} <= set(answer["nodes"])

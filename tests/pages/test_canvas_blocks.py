@@ -12,7 +12,7 @@ from builder.block import at
 from builder.blocks import BLOCKS, BY_NAME
 from builder.diagnostic import Diagnostic, Refused
 from builder.document import dumps, loads
-from builder.edit import AddNode, RemoveNode, SetParams
+from builder.edit import AddNode, RemoveNode, SetParams, within
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
 from builder.spec import TensorSpec
@@ -23,7 +23,7 @@ from pages.canvas import Doc, notes
 from pages.canvas.blocks import asked, insert
 from pages.canvas.doc import parse
 from pages.canvas.paste import paste
-from pages.canvas.paths import find, numbered, walk, within
+from pages.canvas.paths import find, numbered, walk
 from tests.pages.test_canvas import JSON, chain, report, sent
 
 IMAGE = ("Input", {"shape": [1, 28, 28]})
