@@ -75,15 +75,17 @@ def chosen(graph: Graph) -> TrainConfig:
     defaults = {p.name: p.default for p in BY_NAME[name].options}
     options = {n: value for n, value in options.items() if n not in defaults or value != defaults[n]}
     fields = {p.name: state[p.name] for p in SETTINGS if p.name in state} | of_copies(state)
-    return TrainConfig(DataRef(name, options), knobs=only_turned(st.session_state.get("knobs", {}), graph), **fields)
+    knobs, stops = only_turned(st.session_state.get("knobs", {}), graph), tuple(st.session_state.get("breakpoints", ()))
+    return TrainConfig(DataRef(name, options), knobs=knobs, breakpoints=stops, **fields)
 
 
 def choose(config: TrainConfig) -> None:
-    """Sets the form, and the knobs, to ``config``."""
+    """Sets the form, the knobs and the breakpoints to ``config``."""
     st.session_state.settings = {p.name: getattr(config, p.name) for p in SETTINGS}
     st.session_state.settings |= keep_copies(config)
     st.session_state.settings |= {f"{config.data.name}.{n}": value for n, value in config.data.options.items()}
     st.session_state.dataset, st.session_state.knobs = config.data.name, dict(config.knobs)
+    st.session_state.breakpoints = list(config.breakpoints)
     for key in [k for k in st.session_state if str(k).startswith("set.")]:
         del st.session_state[key]  # of a form that shows other values
 

@@ -65,8 +65,8 @@ def body() -> None:
         )
         if panel.knobs:
             st.session_state.knobs = only_turned(panel.knobs, session.doc().graph)
-        if panel.breakpoints is not None:
-            st.session_state.breakpoints = panel.breakpoints
+        if panel.breakpoints is not None and panel.breakpoints != st.session_state.get("breakpoints.told"):
+            st.session_state.breakpoints = st.session_state["breakpoints.told"] = panel.breakpoints
         if run and panel.fork:
             branch(run, panel.fork, choice)
         session.save()

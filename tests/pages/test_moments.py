@@ -184,3 +184,12 @@ def test_every_kept_moment_has_both_its_files(workspace: Path) -> None:
     run = done(workspace)
     names = {p.name for p in kept.folder(run).iterdir()}
     assert names == {f"{step}.{kind}" for step in kept.steps(run) for kind in ("safetensors", "json")}
+
+
+def test_breakpoints_for_the_next_run_survive_a_reload_and_travel_in_settings(workspace: Path) -> None:
+    test = opened("train")
+    test.session_state["breakpoints"] = ["gap>0.5"]
+    test.run()
+    address = test.query_params["net"]
+    again = opened("train", lambda t: t.query_params.update(net=address))
+    assert again.session_state["breakpoints"] == ["gap>0.5"]
