@@ -25,13 +25,6 @@ def flatten(graph: Graph) -> Graph:
     return Graph(tuple(level.nodes), tuple(level.edges), graph.notes)
 
 
-def gives(graph: Graph) -> dict[str, str]:
-    """Path of each block (``res_1``, ``res_1.0.squeeze``) → id in the flattened graph of the node whose output it
-    gives; a block through which nothing is connected is left out."""
-    level = _Level(graph)
-    return {path: source for path, inner in level.blocks() if (source := inner[-1].result())}
-
-
 def too_many(n: int) -> Diagnostic:
     what = f"With all repeats the network has {n:,} layers; at most {MAX_LAYERS:,} are computed."
     return Diagnostic("graph/too-many-layers", what, "Repeat blocks less often.")
@@ -58,13 +51,6 @@ class _Level:
         found: list[_Level] = []
         for prefix in prefixes(node, self.prefix):
             found.append(_Level(inside(node), prefix, self, node.id, found[-1] if found else None))
-        return found
-
-    def blocks(self) -> list[tuple[str, list[_Level]]]:
-        found = []
-        for id, levels in self.within.items():
-            found.append((self.prefix + id, levels))
-            found += [inner for level in levels for inner in level.blocks()]
         return found
 
     def write(self) -> None:
