@@ -33,6 +33,15 @@ def arrays(recipe: Recipe) -> dict[str, Array]:
     return {**found, **targets}
 
 
+def words(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """What the whole numbers of ``arrays`` stand for (classes, characters), by the same names without the part."""
+    ends = recipe.ends
+    fields: dict[str, Field | None] = {**ends.fields}
+    if plain(ends):
+        fields = {"x": ends.feeds[0].field, "y": None if redrawn(ends) else ends.goals[0].field}
+    return {name: f.words for name, f in fields.items() if f and f.words}
+
+
 def _named(name: str, field: Field | None) -> dict[str, Array]:
     assert field is not None, "a recipe has passed preflight"
     return {f"{name}_{part}": a for part, a in _parts(field).items()}

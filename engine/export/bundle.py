@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 import zipfile
@@ -14,8 +15,9 @@ import numpy as np
 from builder import document
 from builder.names import ascii_text
 from builder.source import source
+from engine.data import BY_NAME
 from engine.export import weights
-from engine.export.arrays import arrays
+from engine.export.arrays import arrays, words
 from engine.export.notebook import notebook
 from engine.export.recipe import Recipe, of_run
 from engine.export.script import title, train_script
@@ -37,10 +39,14 @@ A network drawn in Layerloom and its training on {title}: {steps:,} steps with {
 | train.py | the training, with the losses of the app |
 | train.ipynb | the same as a notebook |
 | data.npz | the examples, split and standardised |
-{weights}| network.json | the drawing, to open in Layerloom |
+{words}{weights}| network.json | the drawing, to open in Layerloom |
 
 Made with Python {python}. The last digits of the losses are those of a processor, of a version of torch, and of the way
 in which the app added up.
+
+The examples: {source}
+"""
+WORDS = """| words.json | what the whole numbers in data.npz stand for |
 """
 TRAINED = """| weights.safetensors | the weights after {done:,} steps |
 """
@@ -69,6 +75,7 @@ def bundle(recipe: Recipe, name: str = "", files: Mapping[str, bytes] | None = N
         "train.ipynb": notebook(recipe).encode(),
         "network.json": document.dumps(recipe.graph).encode(),
         "data.npz": npz(recipe),
+        **_words(recipe),
         **(files or {}),
     }
     buffer = io.BytesIO()
@@ -91,6 +98,11 @@ def npz(recipe: Recipe) -> bytes:
     return buffer.getvalue()
 
 
+def _words(recipe: Recipe) -> dict[str, bytes]:
+    found = words(recipe)
+    return {"words.json": json.dumps(found, ensure_ascii=False, indent=1).encode()} if found else {}
+
+
 def _readme(recipe: Recipe, name: str, lines: str) -> str:
     return README.format(
         name=name,
@@ -99,6 +111,8 @@ def _readme(recipe: Recipe, name: str, lines: str) -> str:
         optimizer=recipe.config.optimizer,
         seed=recipe.config.seed,
         packages=" ".join(f"{p}=={version(p).partition('+')[0]}" for p in PACKAGES),
+        words=WORDS if words(recipe) else "",
         weights=lines,
+        source=BY_NAME[recipe.data.name].source,
         python=".".join(map(str, sys.version_info[:2])),
     )

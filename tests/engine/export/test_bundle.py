@@ -138,7 +138,7 @@ def test_the_bundle_of_a_run_holds_all_of_it(tmp_path: Path) -> None:
     place = unpacked(bundle_of(run), tmp_path / "zip")
     assert sorted(p.name for p in place.iterdir()) == [
         "README.md", "best.safetensors", "data.npz", "model.py", "network.json", "train.ipynb", "train.py",
-        "weights.safetensors",
+        "weights.safetensors", "words.json",
     ]  # fmt: skip
     assert document.loads((place / "network.json").read_bytes()) == run.graph
     said = (place / "README.md").read_text()
@@ -155,6 +155,18 @@ def test_the_data_of_the_bundle_is_that_of_the_engine(tmp_path: Path) -> None:
     assert all(np.array_equal(found[k], a) and found[k].dtype == a.dtype for k, a in arrays(each).items())
     assert np.array_equal(found["x_train"], each.data.x_train)
     assert not (place / "weights.safetensors").exists()
+
+
+def test_whole_numbers_keep_their_words_and_data_its_source(tmp_path: Path) -> None:
+    text = unpacked(bundle(recipe("gpt", 5), "gpt"), tmp_path / "gpt")
+    held, words = np.load(text / "data.npz"), json.loads((text / "words.json").read_text(encoding="utf-8"))
+    assert words.keys() == {name.rpartition("_")[0] for name in held}
+    said = {name: "".join(letters[i] for i in held[f"{name}_train"][0]) for name, letters in words.items()}
+    assert all("\nby William Shakespeare\n" in line for line in said.values())
+    assert "The examples: William Shakespeare" in (text / "README.md").read_text(encoding="utf-8")
+    curve = unpacked(bundle(recipe("regression_mlp", 5), "curve"), tmp_path / "curve")
+    assert not (curve / "words.json").exists()
+    assert "words.json" not in (curve / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:

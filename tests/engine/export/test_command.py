@@ -135,4 +135,5 @@ def test_a_template_is_exported_by_a_script(tmp_path: Path) -> None:
     subprocess.run([*command, "--out", str(tmp_path / "x.zip")], cwd=ROOT, check=True, capture_output=True)
     assert names(tmp_path / "x.zip") == {
         "README.md", "model.py", "train.py", "train.ipynb", "network.json", "data.npz",
+        "words.json",
     }  # fmt: skip
