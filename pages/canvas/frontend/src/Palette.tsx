@@ -1,7 +1,7 @@
 // The layers to choose from: search, click to append, drag to place. Pointer events, so that touch and pen work too.
 import { useContext, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { groupColor } from "./colors";
-import { named } from "./menus";
+import { distance, found } from "./menus";
 import { Ctx, tone } from "./parts";
 import type { LayerSpec } from "./types";
 
@@ -44,7 +44,8 @@ function step(e: KeyboardEvent<HTMLElement>, by: 1 | -1) {
 }
 
 function search(layers: LayerSpec[], order: string[], query: string): [string, LayerSpec[]][] {
-  return order.map((g): [string, LayerSpec[]] => [g, layers.filter((l) => l.group === g && named(l, query))]).filter(([, ls]) => ls.length);
+  const groups = order.map((g): [string, LayerSpec[]] => [g, found(layers.filter((l) => l.group === g), query)]).filter(([, ls]) => ls.length);
+  return query.trim() ? groups.sort(([, a], [, b]) => distance(a[0], query) - distance(b[0], query)) : groups;
 }
 
 interface Drag { layer: LayerSpec; x: number; y: number }

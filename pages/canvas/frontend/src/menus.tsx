@@ -20,7 +20,7 @@ export function NextMenu({ root, follow, done }: NextProps) {
   const { clientWidth: w, clientHeight: h } = root.current!;
   const style = { left: Math.max(4, Math.min(menu.x, w - WIDE)), top: Math.max(4, Math.min(menu.y, h - HIGH - (menu.acts ? ACTS : 0))) };
   const layers = doc.candidates(menu.from);
-  const search = (query: string) => layers.filter((l) => named(l, query)).map((l): Item =>
+  const search = (query: string) => found(layers, query).map((l): Item =>
     ({ id: l.type, text: l.title, aside: l.group, style: tone(groupColor(doc.palette, l.group)) }));
   const close = () => doc.s.setState({ menu: null });
   const actions = menu.acts && <Actions done={() => { close(); done(); }} />;
@@ -44,6 +44,16 @@ function Bare({ style, close, children }: { style: CSSProperties; close(): void;
 export function named(layer: LayerSpec, query: string): boolean {
   const text = `${layer.title} ${layer.type} ${layer.group} ${layer.keywords}`.toLowerCase();
   return query.trim().toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+/** Those that `query` names: what is called so before what only has to do with it. */
+export function found(layers: LayerSpec[], query: string): LayerSpec[] {
+  const fitting = layers.filter((l) => named(l, query));
+  return !query.trim() ? fitting : fitting.sort((a, b) => distance(a, query) - distance(b, query));
+}
+export function distance({ title }: LayerSpec, query: string): number {
+  const at = title.toLowerCase().indexOf(query.trim().toLowerCase());
+  return at < 0 ? 3 : at > 0 ? 2 : title.length > query.trim().length ? 1 : 0;
 }
 
 interface Found extends Item { title: string }
