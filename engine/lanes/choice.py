@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.lanes.eager import Eager
 from engine.lanes.lane import Lane, Wanted
-from engine.lanes.native import build
+from engine.lanes.native import build, worth
 from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.lane import Native
 
@@ -38,9 +38,9 @@ def choose(training: Training, wanted: Wanted) -> Lane:
 
 
 def _fastest(training: Training) -> Lane:
+    worth.check(chain(training), int(training.tuning.values["batch_size"]))  # raises Unfit before anything is begun
     if library := build.library():
         return Native(training, library)
-    chain(training)  # raises Unfit before a compiler is started for nothing
     compiler = build.compiler()
     if compiler is None:
         return Eager(training, NO_COMPILER)

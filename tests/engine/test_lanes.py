@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from builder import templates
 from builder.graph import Graph
+from builder.infer import infer
 from engine import knobs
 from engine.batches import Batches
 from engine.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ from engine.faults import RunFault
 from engine.lanes import choice
 from engine.lanes.eager import Eager
 from engine.lanes.native import build
+from engine.lanes.native.chain import Unfit
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
 from tests.engine.drawn import CNN, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
@@ -61,6 +63,15 @@ def assert_alike(reference: Training, native: Training, tolerance: float = TOLER
     assert native.report.losses == pytest.approx(reference.report.losses, rel=tolerance)
 
 
+def unfit(graph: Graph, data: Dataset) -> str | None:
+    """Why the native lane does not take a network; None if it does."""
+    try:
+        make(graph, data, lane="native")
+    except Unfit as why:
+        return str(why)
+    return None
+
+
 def stridden(training: Training, steps: int) -> list[Event]:
     """Trains to ``steps`` in calls of many batches."""
     training.stride.seconds = 0.005
@@ -71,18 +82,14 @@ def stridden(training: Training, steps: int) -> list[Event]:
 class TestSameNumbers:
     @pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
     def test_every_template_trains_alike_or_says_why_it_is_not_taken(self, template: templates.Template):
-        graph, data = templates.load(template.name), load(DataRef(template.dataset))
-        training = make(graph, data, lane="auto")
-        if isinstance(training.lane, Native):
-            clipped = {"lr": 0.01, "clip_norm": 0.1}  # or the one that is to explode does
-            assert_alike(*both(100, graph, data, optimizer="sgd", knobs=clipped))
-        else:
-            reason = training.lane.reason
-            assert (
-                reason == choice.ENDS
-                or "is for numbers" in reason
-                or any(f"'{n.label or n.id}'" in reason for n in graph.nodes)
-            )
+        graph, data = templates.load(template.name), load(DataRef(template.dataset, template.options))
+        if reason := unfit(graph, data):
+            auto = make(graph, data, lane="auto").lane
+            assert (auto.name, auto.reason) == ("eager", reason)
+            return
+        steps = 100 if infer(graph).flops < 1_000_000 else 20
+        clipped = {"lr": 0.01, "clip_norm": 0.1}  # or the one that is to explode does
+        assert_alike(*both(steps, graph, data, optimizer="sgd", knobs=clipped))
 
     def test_dense_templates_are_taken(self):
         taken = {
@@ -255,6 +262,22 @@ class TestChangingLanes:
         training = make(graph, data, lane="auto")
         assert isinstance(training.lane, Eager)
         assert f"'{node}'" in training.started().body["lane_reason"]
+
+    @pytest.mark.parametrize(
+        ("channels", "batch", "taken"), [(4, 32, True), (4, 1, True), (16, 64, True), (256, 64, False), (64, 8, False)]
+    )
+    def test_large_convolutions_are_left_to_pytorch_and_the_reason_says_so(
+        self, channels: int, batch: int, taken: bool
+    ):
+        convs = [("Conv2d", {"out_channels": channels, "same_padding": True}), ("ReLU", {})] * 2
+        lane = make(image(*convs), "digits", lane="auto", knobs={"batch_size": batch}).lane
+        assert lane.name == ("native" if taken else "eager")
+        assert taken or "convolutions" in lane.reason
+
+    def test_an_lstm_that_does_not_fit_into_the_cache_is_left_to_pytorch(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("LSTM", {"hidden_size": 512}), ("Linear", {"out_features": 1}),
+                    ("Output", {}))  # fmt: skip
+        assert "512 units" in make(net, "sunspots", lane="auto").lane.reason
 
     def test_the_kernel_obeys_every_knob(self):
         assert {k.name for k in knobs.KNOBS} <= KNOBS

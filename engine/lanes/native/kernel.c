@@ -2,7 +2,7 @@
 
    A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
    width works on full vectors. Padding columns are computed along and never read by what counts.
-   The numbers are those of engine/lanes/eager.py; tests/engine/test_native.py holds them together. */
+   The numbers are those of engine/lanes/eager.py; tests/engine/test_lanes.py holds them together. */
 #include "layers.h"
 #include "losses.h"
 #include "matrix.h"
@@ -81,14 +81,7 @@ PART void dense_backward(const Job *job, const Layer *layer, int64_t n, const fl
     }
     multiply(outputs, inputs, n, d, ld, 1, by_rows, ldx, job->gradient + layer->weight, inputs, 0);
     if (layer->bias >= 0)
-        for (int64_t o = 0; o < outputs; o++) {
-            V sum = all(0.f);
-            int64_t r = 0;
-            for (; r + WIDTH <= n; r += WIDTH) sum += load(d + o * ld + r);
-            float rest = total(sum);
-            for (; r < n; r++) rest += d[o * ld + r];
-            job->gradient[layer->bias + o] = rest;
-        }
+        for (int64_t o = 0; o < outputs; o++) job->gradient[layer->bias + o] = sum_rows(1, n, ld, d + o * ld);
     if (below) multiply(inputs, ld, outputs, job->weights + layer->weight, 1, inputs, d, ld, below, ld, 0);
 }
 
@@ -150,7 +143,7 @@ int64_t room_needed(const Job *job, int64_t ld) {
     int64_t most = 0;
     for (int64_t i = 0; i < job->depth; i++) {
         const Layer *layer = job->layers + i;
-        int64_t room = layer->kind == CONV ? panel_size(layer) : layer->kind == LSTM ? memory_size(layer, ld) : 0;
+        int64_t room = layer->kind == CONV ? panel_size(layer, ld) : layer->kind == LSTM ? memory_size(layer, ld) : 0;
         most = room > most ? room : most;
     }
     return most;

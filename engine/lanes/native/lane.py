@@ -43,10 +43,10 @@ class Native:
     better: Callable[[], Lane | None] | None = None
 
     def __init__(self, training: Training, library: ctypes.CDLL) -> None:
-        if training.device.type != "cpu" or training.batches.x.dtype != torch.float32:
-            raise Unfit("The fast kernel is for numbers on the CPU.")
         self.training, self.library, self.width = training, library, int(library.width())
         self.chain = chain(training)
+        if training.device.type != "cpu" or training.batches.x.dtype != torch.float32:
+            raise Unfit("The fast kernel is for numbers on the CPU.")
         if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
             raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         self.desk = Desk(training, self.chain)

@@ -82,6 +82,18 @@ PART void accumulate(int64_t rows, int64_t lanes, int64_t inner, const float *a,
     product(1, rows, lanes, inner, a, row, column, b, ldb, c, ldc, 0);
 }
 
+/* The sum of the first `n` of each of `rows` rows of `ld`. */
+INLINE float sum_rows(int64_t rows, int64_t n, int64_t ld, const float *d) {
+    V sum = all(0.f);
+    float rest = 0;
+    for (int64_t k = 0; k < rows; k++, d += ld) {
+        int64_t r = 0;
+        for (; r + WIDTH <= n; r += WIDTH) sum += load(d + r);
+        for (; r < n; r++) rest += d[r];
+    }
+    return total(sum) + rest;
+}
+
 /* One stage of a transposition in registers: exchanges the off-diagonal blocks of `step` rows and lanes. */
 INLINE void exchange(V *rows, const int step) {
     I low, high; /* which lanes of (a, b) make the new rows */

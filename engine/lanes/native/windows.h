@@ -5,12 +5,9 @@
 #include "layers.h"
 #include "matrix.h"
 
-#define RUN 16 /* pixels that are taken together for the gradient of a kernel */
-#define MANY 6 /* of its columns that are taken together */
+#define ROOM 65536 /* floats that windows may take while the gradient of a kernel is summed up: second cache */
 
 INLINE int64_t window_size(const Layer *layer) { return layer->channels * layer->kernel[0] * layer->kernel[1]; }
-INLINE int64_t pairs_padded(const Layer *layer) { return padded(layer->filters * window_size(layer)); }
-
 /* Where the window of an output pixel begins, in rows and columns of the input. */
 typedef struct {
     int64_t row, column;
@@ -80,106 +77,44 @@ PART void convolve_back(const Layer *layer, int64_t ld, const float *weight, con
     }
 }
 
-/* sums[r][c] += d[r] · x[c] for `rows` x `columns` pairs of rows of `length` floats; a sum is a vector, lane by lane. */
-INLINE void correlate(const int rows, const int columns, int64_t length, const float *d, const float *x, float *sums,
-                      int64_t lds) {
-    V sum[4][MANY];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 6
-        for (int c = 0; c < columns; c++) sum[r][c] = load(sums + (r * lds + c) * WIDTH);
-    for (int64_t i = 0; i < length; i += WIDTH) {
-        V own[4];
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) own[r] = load(d + r * length + i);
-#pragma GCC unroll 6
-        for (int c = 0; c < columns; c++) {
-            V other = load(x + c * length + i);
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++) sum[r][c] += own[r] * other;
-        }
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 6
-        for (int c = 0; c < columns; c++) store(sums + (r * lds + c) * WIDTH, sum[r][c]);
+/* Pixels whose windows are laid by rows at the same time. */
+INLINE int64_t at_once(const Layer *layer, int64_t ld) {
+    const int64_t fit = ROOM / (padded(window_size(layer)) * ld), pixels = layer->tall * layer->broad;
+    return fit < 1 ? 1 : fit < pixels ? fit : pixels;
 }
 
-/* `lanes` examples of a pixel, from the j-th on; those beyond the first `n` become 0, and so count in no sum. */
-INLINE void keep(const float *from, float *to, int64_t j, int64_t n, int64_t lanes) {
-    I lane;
-    for (int l = 0; l < WIDTH; l++) lane[l] = l;
-    EACH_LANE {
-        const int32_t left = n - j - l < WIDTH ? (int32_t)(n - j - l) : WIDTH;
-        store(to + l, from ? pick(lane < left, load(from + l), all(0.f)) : all(0.f));
-    }
-}
-
-PART void correlate_all(const Layer *layer, int64_t columns, int64_t length, const float *d, const float *x, float *sums) {
-    const int64_t window = window_size(layer);
-#define PAIRS(R)                                                                                                    \
-    switch (columns) {                                                                                              \
-    case 6: correlate(R, 6, length, d + o * length, x, sums + o * window * WIDTH, window); break;                   \
-    case 3: correlate(R, 3, length, d + o * length, x, sums + o * window * WIDTH, window); break;                   \
-    default:                                                                                                        \
-        for (int64_t c = 0; c < columns; c++)                                                                       \
-            correlate(R, 1, length, d + o * length, x + c * length, sums + (o * window + c) * WIDTH, window);       \
-    }
-    int64_t o = 0;
-    for (; o + 4 <= layer->filters; o += 4) PAIRS(4)
-    for (; o < layer->filters; o++) PAIRS(1)
-#undef PAIRS
-}
-
-/* The gradients of weight (filters, window) and bias (filters,) from d (filters · pixels, ld), over the first `n`
-   examples. Runs of pixels are laid end to end; the sums stay vectors until the end, and are then added up. */
+/* The gradients of weight (filters, window) and bias (filters,) from d (filters · pixels, ld), of which the first `n`
+   examples count: the sum over pixels of d · windowᵀ, so that the vectors lie along the window. */
 PART void convolve_weights(const Layer *layer, int64_t n, int64_t ld, const float *x, const float *d, float *weight,
                            float *bias, float *panel) {
-    const int64_t window = window_size(layer), pixels = layer->tall * layer->broad;
-    const int64_t pairs = layer->filters * window, rows = pairs_padded(layer);
-    float *sums = panel, *totals = sums + rows * WIDTH, *biases = totals + rows * WIDTH;
-    float *own = biases + layer->filters * WIDTH, *other = own + layer->filters * RUN * 2 * WIDTH;
-    Corner at[RUN];
-    memset(sums, 0, sizeof(float) * (size_t)(rows * WIDTH));
-    memset(biases, 0, sizeof(float) * (size_t)(layer->filters * WIDTH));
-    for (int64_t j = 0; j < ld; j += 2 * WIDTH) {
-        const int64_t lanes = ld - j < 2 * WIDTH ? ld - j : 2 * WIDTH;
-        for (int64_t pixel = 0; pixel < pixels; pixel += RUN) {
-            const int64_t run = pixels - pixel < RUN ? pixels - pixel : RUN, length = run * lanes;
-            for (int64_t p = 0; p < run; p++) at[p] = corner(layer, pixel + p);
-            for (int64_t o = 0; o < layer->filters; o++) {
-                V sum = load(biases + o * WIDTH);
-                for (int64_t p = 0; p < run; p++)
-                    keep(d + (o * pixels + pixel + p) * ld + j, own + o * length + p * lanes, j, n, lanes);
-                for (int64_t i = 0; i < length; i += WIDTH) sum += load(own + o * length + i);
-                store(biases + o * WIDTH, sum);
-            }
-            int64_t column = 0, packed = 0;
+    const int64_t window = window_size(layer), wide = padded(window), pixels = layer->tall * layer->broad, lanes = ld;
+    float *by_rows = panel + wide * ld;
+    memset(weight, 0, sizeof(float) * (size_t)(layer->filters * window));
+    for (int64_t pixel = 0; pixel < pixels;) {
+        const int64_t left = pixels - pixel, run = at_once(layer, ld) < left ? at_once(layer, ld) : left;
+        for (int64_t p = 0; p < run; p++) {
+            const Corner at = corner(layer, pixel + p);
+            float *to = panel;
             EACH_TAP {
-                for (int64_t p = 0; p < run; p++)
-                    keep(under(layer, x + j, ld, c, at[p], a, b), other + packed * length + p * lanes, j, n, lanes);
-                if (++packed == MANY || column + packed == window) {
-                    correlate_all(layer, packed, length, own, other, sums + column * WIDTH);
-                    column += packed;
-                    packed = 0;
-                }
+                copy(under(layer, x, ld, c, at, a, b), to, lanes);
+                to += lanes;
             }
+            transpose(wide, ld, panel, ld, by_rows + p * ld * wide, wide);
         }
+        const int64_t pieces = n == ld ? 1 : run, inner = n == ld ? run * ld : n; /* beyond n there may be anything */
+        for (int64_t p = 0; p < pieces; p++)
+            accumulate(layer->filters, window, inner, d + (pixel + p) * ld, pixels * ld, 1, by_rows + p * ld * wide, wide,
+                       weight, window);
+        pixel += run;
     }
-    if (bias)
-        for (int64_t o = 0; o < layer->filters; o++) bias[o] = total(load(biases + o * WIDTH));
-    transpose(rows, WIDTH, sums, WIDTH, totals, rows);
-    for (int64_t i = 0; i < pairs; i += WIDTH) {
-        V sum = all(0.f);
-        for (int64_t l = 0; l < WIDTH; l++) sum += load(totals + l * rows + i);
-        memcpy(weight + i, &sum, sizeof(float) * (size_t)(pairs - i < WIDTH ? pairs - i : WIDTH));
-    }
+    for (int64_t o = 0; bias && o < layer->filters; o++) bias[o] = sum_rows(pixels, n, ld, d + o * pixels * ld);
 }
 
 /* Floats that the functions above need as `panel`. */
-INLINE int64_t panel_size(const Layer *layer) {
-    const int64_t one = 2 * (window_size(layer) + layer->filters), all_of_run = layer->filters + 2 * (layer->filters + MANY) * RUN;
-    return (2 * pairs_padded(layer) + one + all_of_run) * WIDTH;
+INLINE int64_t panel_size(const Layer *layer, int64_t ld) {
+    const int64_t wide = padded(window_size(layer)), sideways = (1 + at_once(layer, ld)) * wide * ld;
+    const int64_t upright = 2 * WIDTH * (wide + layer->filters);
+    return sideways > upright ? sideways : upright;
 }
 
 /* The largest (a NaN is larger than anything, as it is for torch) or the mean of each window. */

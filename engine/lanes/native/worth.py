@@ -1,0 +1,39 @@
+"""Whether the kernel is faster than PyTorch for a network that both can do, by what was measured (benchmarks/peers.py
+and below). The unit is a multiply-add of one training step; both do some 50 billion in a second on one core."""
+
+from __future__ import annotations
+
+from engine.lanes.native.chain import Chain, Unfit
+from engine.lanes.native.kinds import CONV, LSTM, Layer
+
+WIDE = 8  # from so many channels on PyTorch's convolution is as good as the processor allows
+LEAD = 0.15  # and faster than the kernel's by this share: measured 0.04 to 0.16 for 3 × 3, 16 to 256 channels, batch 32
+NARROW = 2.0  # with fewer channels it takes about three times as long as its arithmetic
+CALL = 2.5e6  # what PyTorch spends on calling one layer forward and backward, 50 µs
+MEMORY = 360  # units of an LSTM whose weights still fit into the second cache: 1.2 times as fast at 256, 0.7 at 512
+
+
+VECTOR = 16  # examples in the widest vectors that processors have: batches are filled up to whole ones
+
+
+def check(chain: Chain, batch: int) -> None:
+    """Raises Unfit where PyTorch would be faster."""
+    if large := [layer for layer in chain.layers if layer.kind == LSTM and layer.hidden > MEMORY]:
+        raise Unfit(f"An LSTM of {large[0].hidden} units is large enough for PyTorch's own products to be faster.")
+    filled = -(-batch // VECTOR) * VECTOR / batch
+    lost = sum(_work(layer, batch) * (filled - 1 + LEAD) for layer in chain.layers if _wide(layer))
+    gained = sum(_work(layer, batch) * NARROW for layer in chain.layers if layer.kind == CONV and not _wide(layer))
+    if lost > gained + CALL * len(chain.layers):
+        raise Unfit(
+            f"The convolutions of this network are large enough at a batch size of {batch} for PyTorch's own to be "
+            "faster than the fast kernel."
+        )
+
+
+def _wide(layer: Layer) -> bool:
+    return bool(layer.kind == CONV and layer.channels >= WIDE and layer.kernel[0] * layer.kernel[1] > 1)
+
+
+def _work(layer: Layer, batch: int) -> float:
+    """Multiply-adds of a convolution: forward, and backward by its weights and its inputs."""
+    return float(3 * batch * layer.outputs * layer.channels * layer.kernel[0] * layer.kernel[1])
