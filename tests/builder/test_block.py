@@ -17,8 +17,11 @@ from builder.edit import Inside, SetParams, apply
 from builder.flatten import flatten
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
+from builder.names import attributes
+from builder.source import source
 from tests.builder.drawings import chain, draw, nested
 from tests.builder.layers import batch
+from tests.builder.test_source import load_class
 
 RESIDUAL = draw(
     "x:Input c:Conv2d r:ReLU a:Add o:Output",
@@ -125,6 +128,42 @@ def test_a_block_that_does_not_fit_itself_again_is_told_so_once_with_a_cure() ->
     assert problem.fix
     assert problem.fix.label == "Repeat it 2 times"
     assert infer(apply(graph, problem.fix.edits)).ok
+
+
+def test_a_block_of_which_only_the_last_repeat_would_count_is_refused_with_a_cure() -> None:
+    graph = TWO_PORTS.set_inner("d", DECODER.disconnect(Edge("x", "a")).add(Node("x2", "ReLU"), [Edge("m", "x2")]))
+    graph = graph.set_inner("d", graph.by_id["d"].inner.connect(Edge("x2", "a", 0)))  # type: ignore[union-attr]
+    (problem,) = infer(graph).errors
+    assert (problem.code, problem.node, problem.text) == (
+        "block/unchained",
+        "d",
+        "d repeats, but x, which takes what the time before gave, leads to no Output. Connect it, or do not repeat it.",
+    )
+    assert problem.fix
+    assert infer(apply(graph, problem.fix.edits)).ok
+
+
+@pytest.mark.parametrize("id", ["train", "forward", "class", "_modules", "T_destination"])
+def test_blocks_and_layers_in_them_may_have_any_id(id: str) -> None:
+    inner = Graph((Node("x", "Input"), Node(id, "Linear"), Node("o", "Output")), (Edge("x", id), Edge(id, "o")))
+    for repeat in (1, 2):
+        node = Node(id, "Block", {"repeat": repeat}, inner=inner)
+        graph = Graph((Node("i", "Input"), node, Node("o", "Output")), (Edge("i", id), Edge(id, "o")))
+        net = compile_graph(graph, seed=0)
+        exported = load_class(source(graph))()
+        assert list(exported.state_dict()) == list(net.state_dict())
+        assert exported(torch.zeros(2, 2)).shape == (2, 16)
+
+
+def test_a_path_is_named_part_by_part_among_siblings() -> None:
+    names = attributes(["train_", "train.0.train", "train.1.train", "res.conv", "res.bn"])
+    assert names == {
+        "train_": "train_",
+        "train.0.train": "train__.0.train_",
+        "train.1.train": "train__.1.train_",
+        "res.conv": "res.conv",
+        "res.bn": "res.bn",
+    }
 
 
 def test_a_repeat_may_change_the_shape_where_every_layer_takes_it() -> None:
