@@ -116,7 +116,8 @@ def canvas(
 
     ``notes`` are of ``doc.graph`` (see notes.py). ``feed`` is the id of the run whose gradients colour the nodes;
     ``preview`` names the preview whose pictures stand in them (event ``layerloom:preview``, see frontend/src/types.ts).
-    ``undo`` is the name under which the browser keeps undo and redo beyond the page. ``palette`` is whether the list of layers stands beside the drawing.
+    ``undo`` is the name under which the browser keeps undo and redo beyond the page; ``palette`` is whether the list of
+    layers stands beside the drawing.
     ``on_fix(node, code)`` is called when the user presses the button that cures that problem, ``on_insert`` when a
     built-in block is to be inserted.
     ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.

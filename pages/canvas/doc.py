@@ -67,11 +67,12 @@ class Doc:
     seq: int = 0
     pending: tuple[Command, ...] = ()
     open: str = ""
+    lost: int = -1  # the revision that could not be taken over, which was told
 
     def load(self, graph: Graph) -> None:
         """Puts ``graph`` in the place of the drawing. What the browser still had under way is dropped."""
         self.graph, self.selected, self.pending, self.open = graph, (), (), ""
-        self.epoch, self.rev = _epoch(), 0
+        self.epoch, self.rev, self.lost = _epoch(), 0, -1
 
     def command(self, edits: Iterable[Edit]) -> None:
         """Applies ``edits`` here at once, and in the browser as one undo step."""
@@ -105,14 +106,25 @@ class Doc:
             self.open = self.open.rpartition(".")[0]
 
     def merge(self, value: object) -> None:
-        """Takes over what the browser reported. A report that is malformed or of a replaced drawing is ignored."""
-        state = parse(value)
+        """Takes over what the browser reported. A report that is malformed or of a replaced drawing is ignored; one
+        whose drawing could not be opened again is told."""
+        try:
+            state = parse(value)
+        except Refused as refused:
+            return self._tell(value, refused)
         if state is None or state.epoch != self.epoch or state.rev < self.rev:
             return
         self.pending = tuple(c for c in self.pending if c.seq > state.ack)
         self.graph, self.selected, self.rev, self.open = state.graph, state.selected, state.rev, state.open
         for command in self.pending:
             self._apply(command)
+
+    def _tell(self, value: object, refused: Refused) -> None:
+        """Says, once for each revision, that what is drawn is not kept."""
+        assert isinstance(value, Mapping)
+        if value["epoch"] == self.epoch and value["rev"] > max(self.rev, self.lost):
+            self.lost = value["rev"]
+            self.ask("say", text=f"The last change is not kept. {refused.diagnostics[0].text} Undo it.")
 
     def to_json(self) -> dict[str, Any]:
         """The document for the browser. It is read there on mounting and after ``load`` only."""
@@ -127,7 +139,8 @@ class Doc:
 
 
 def parse(value: object) -> State | None:
-    """The State in a browser's ``value``, or None: a browser may send anything."""
+    """The State in a browser's ``value``, or None: a browser may send anything. Raises Refused if it is a State of a
+    drawing that cannot be."""
     if not isinstance(value, Mapping):
         return None
     said = [value.get(key) for key in ("epoch", "rev", "ack", "selected")]
@@ -136,11 +149,6 @@ def parse(value: object) -> State | None:
             pass
         case _:
             return None
-    try:
-        graph = from_json(
-            {"format": FORMAT, "version": VERSION, "notes": []} | {k: value[k] for k in PARTS if k in value}
-        )
-    except Refused:
-        return None
+    graph = from_json({"format": FORMAT, "version": VERSION, "notes": []} | {k: value[k] for k in PARTS if k in value})
     known = tuple(path for path, _, _ in walk(graph) if path in selected)
     return State(graph, known, epoch, rev, ack, open_ if find(graph, open_) else "")

@@ -72,7 +72,7 @@ export const LayerNode = memo(function LayerNode({ id, data, selected }: NodePro
       </div>
       <div className="live" />
       {told && <Problem id={id} note={note!} />}
-      {spec?.outputs !== 0 && <Handle id="out" type="source" position={lr ? Position.Right : Position.Bottom} aria-label="output" title="output" />}
+      {spec?.outputs !== 0 && <Handle id="out" type="source" position={lr ? Position.Right : Position.Bottom} role="img" aria-label="output" title="output" />}
     </div>
   );
 });
@@ -82,7 +82,7 @@ function Inputs({ n, lr, spec }: { n: number; lr: boolean; spec: LayerSpec | und
     const port = spec?.ports[Math.min(i, spec.ports.length - 1)];
     const name = !port ? `input ${i + 1}` : port.variadic ? `${port.name} ${i + 1}` : port.name;
     const style = { [lr ? "top" : "left"]: lr && n === 1 ? undefined : `${((i + 1) / (n + 1)) * 100}%` };
-    return <Handle key={i} id={`in${i}`} type="target" position={lr ? Position.Left : Position.Top} style={style} aria-label={name} title={name} />;
+    return <Handle key={i} id={`in${i}`} type="target" position={lr ? Position.Left : Position.Top} style={style} role="img" aria-label={name} title={name} />;
   });
 }
 
