@@ -211,7 +211,8 @@ def write_beside(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A line in the list of runs. ``point`` is the body of the newest point; ``state`` is what ``state_of`` says."""
+    """A line in the list of runs. ``point`` is the body of the newest point, ``metric`` what its metrics are called;
+    ``state`` is what ``state_of`` says."""
 
     id: str
     owner: str
@@ -221,6 +222,7 @@ class RunSummary:
     created: float
     dataset: str
     point: dict[str, Any] | None
+    metric: str | None = None
 
 
 def state_of(run: RunFolder) -> State:
@@ -231,7 +233,7 @@ def state_of(run: RunFolder) -> State:
 
 
 def summary(run: RunFolder) -> RunSummary:
-    point = run.log.last("point")
+    point, started = run.log.last("point"), run.log.last("started")
     meta = run.meta
     return RunSummary(
         run.id,
@@ -242,6 +244,7 @@ def summary(run: RunFolder) -> RunSummary:
         meta.created,
         run.config.data.name,
         point.body if point else None,
+        started.body.get("metric") if started else None,
     )
 
 

@@ -20,6 +20,7 @@ from engine.cost import Costs
 from pages.canvas import Doc
 from pages.canvas.paths import find, numbered, split
 from pages.costs import amount, badge
+from pages.ends import name_input
 from pages.forms import escape, is_text, param_input, parse, tell, write
 
 PORTS = ("Input", "Output")  # within a block
@@ -134,7 +135,10 @@ def _param(doc: Doc, path: str, param: Param, value: Any) -> None:
     st.session_state[key] = (
         write(value) if is_text(param) else value
     )  # the document is the truth, the widget follows it
-    param_input(param, value, key, on_change=_set_param, args=(doc, path, param, key))
+    if param.kind == "name":
+        name_input(param, value, key, doc.graph, on_change=_set_param, args=(doc, path, param, key))
+    else:
+        param_input(param, value, key, on_change=_set_param, args=(doc, path, param, key))
     if problem := st.session_state.pop(f"{key}.problem", None):
         tell(problem)
 

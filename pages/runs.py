@@ -7,7 +7,6 @@ import time
 import streamlit as st
 
 from builder.diagnostic import Refused
-from engine.data import BY_NAME
 from engine.home import home
 from engine.store import RunSummary, restore, runs, trash
 from pages.browsers import is_mine
@@ -24,7 +23,7 @@ ICONS = {
     "starting": ":material/hourglass_top:",
 }
 SHOWN = 50  # at first; a button shows as many again
-METRICS = {"classification": "accuracy", "regression": "R²"}
+METRICS = {"accuracy": "accuracy", "iou": "IoU", "r2": "R²"}
 
 
 @st.fragment(run_every=2.0)
@@ -93,10 +92,8 @@ def figures(run: RunSummary) -> str:
     loss, metric = point.get("val_loss"), point.get("val_metric")
     if loss is None:
         return ""
-    task = BY_NAME[run.dataset].task if run.dataset in BY_NAME else None
-    return f" · validation loss {loss:.4g}" + (
-        "" if metric is None else f", {METRICS.get(task or '', 'score')} {metric:.3g}"
-    )
+    name = METRICS.get(run.metric or "", "score")
+    return f" · validation loss {loss:.4g}" + ("" if metric is None else f", {name} {metric:.3g}")
 
 
 def put_away(run_id: str) -> None:
