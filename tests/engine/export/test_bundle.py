@@ -20,6 +20,7 @@ from builder.compile import compile_graph
 from builder.diagnostic import Refused
 from builder.graph import Graph
 from builder.source import source
+from engine import data
 from engine.config import DataRef, TrainConfig
 from engine.control import Inbox
 from engine.events import Event
@@ -28,6 +29,7 @@ from engine.export.arrays import arrays
 from engine.export.bundle import bundle, bundle_of, folder
 from engine.export.recipe import HORIZON, of_run, planned
 from engine.export.script import train_script
+from engine.preflight import preflight
 from engine.store import RunFolder
 from engine.worker import prepare, work
 from tests.engine.export.programs import in_a_clean_process, recipe
@@ -228,7 +230,8 @@ def test_a_training_that_must_not_start_has_no_program() -> None:
 
 
 def test_the_memory_of_this_machine_does_not_stop_an_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAYERLOOM_MEMORY_MB", "0")
-    config = TrainConfig(DataRef("circle", CIRCLE), steps=5)
-    assert source(planned(mlp(), config).graph) == source(mlp())
-    assert planned(mlp(), replace(config, seed=1)).config.seed == 1
+    monkeypatch.setenv("LAYERLOOM_MEMORY_MB", "1")  # room for the data, not for the training
+    config, wide = TrainConfig(DataRef("circle"), steps=5), mlp(hidden=100_000)
+    assert "config/memory" in {d.code for d in preflight(wide, config, data.load(config.data))}
+    assert source(planned(wide, config).graph) == source(wide)
+    assert planned(wide, replace(config, seed=1)).config.seed == 1
