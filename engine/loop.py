@@ -193,7 +193,7 @@ class Training:
     def idle(self, seconds: float) -> None:
         """Takes note that whoever iterates waited for so long on purpose, to be watched."""
         self.seconds += seconds
-        self.report.pace.idle(seconds)
+        self.report.idle(seconds)
 
     def started(self) -> Event:
         """What the page must know of a run before its first number."""

@@ -62,7 +62,7 @@ class Measuring:
         """``looks`` and, where a reading is due in this step too, READINGS."""
         wanted = self.readings if self.asked else []
         first = any(self.asked[reading.name] for reading in wanted)
-        due = first or (wanted and looks & INSIDE and self.for_readings.due(now, self._used()))
+        due = first or (wanted and looks & INSIDE and self.for_readings.due(now, self.ledger.used))
         return looks | {READINGS} if due else looks
 
     def read(self, kind: Kind) -> None:
@@ -75,9 +75,12 @@ class Measuring:
         if not self._turn:
             return ()
         kind = self._work[0] if self._work else self._turn[0]
-        if not self.asked[kind] and not self.for_studies.due(now, self._used()):
+        if not self.asked[kind] and not self.for_studies.due(now, self.ledger.used):
             return ()
-        event, cost = self.ledger.timed(kind, lambda: self._piece(kind))
+        began = self.ledger.clock()
+        event = self._piece(kind)
+        cost = self.ledger.clock() - began
+        self.ledger.add(kind, cost, times=int(event is not None))
         self.for_studies.paid(now, cost)
         return (event,) if event else ()
 
@@ -133,9 +136,6 @@ class Measuring:
             self._turn.remove(kind)
         if self._work and self._work[0] == kind:
             self._work = None
-
-    def _used(self) -> float:
-        return self.ledger.clock() - self.ledger.began
 
 
 def material(training: Training) -> Material:

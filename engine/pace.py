@@ -66,17 +66,24 @@ class Budget:
 
 @dataclass
 class Ledger:
-    """What watching has cost since ``began``, by what was measured: name → [CPU-seconds, how often]."""
+    """What watching has cost since ``began``, by what was measured: name → [CPU-seconds, how often]. ``waited`` are the
+    seconds in which the run was held back."""
 
     clock: Callable[[], float] = time.process_time
     entries: dict[str, list[float]] = field(default_factory=dict)
+    waited: float = 0.0
 
     def __post_init__(self) -> None:
         self.began = self.clock()
 
-    def add(self, name: str, cost: float) -> None:
+    @property
+    def used(self) -> float:
+        """CPU-seconds of the whole run, and those in which it might have computed."""
+        return self.clock() - self.began + self.waited
+
+    def add(self, name: str, cost: float, times: int = 1) -> None:
         entry = self.entries.setdefault(name, [0.0, 0])
-        entry[0], entry[1] = entry[0] + cost, entry[1] + 1
+        entry[0], entry[1] = entry[0] + cost, entry[1] + times
 
     def timed(self, name: str, measure: Callable[[], Result]) -> tuple[Result, float]:
         """What ``measure`` gives, and the CPU-seconds that it took, which are taken down."""
@@ -89,7 +96,7 @@ class Ledger:
     def body(self) -> dict[str, object]:
         """The fields of a "costs" event but for what is asked for."""
         spent = {name: [round(seconds, 6), int(count)] for name, (seconds, count) in self.entries.items()}
-        return {"used": round(self.clock() - self.began, 4), "spent": spent}
+        return {"used": round(self.used, 4), "spent": spent}
 
 
 class Toll:

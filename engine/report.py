@@ -87,6 +87,11 @@ class Reporter:
         self._toll.leave()
         return found
 
+    def idle(self, seconds: float) -> None:
+        """The run was held back for so long."""
+        self.pace.idle(seconds)
+        self.ledger.waited += seconds
+
     def between(self, seconds: float) -> tuple[Event, ...]:
         """What is measured beside the training, after a call to the lane."""
         return self.measuring.between(seconds) if self.measuring else ()

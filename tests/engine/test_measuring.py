@@ -160,6 +160,9 @@ def test_what_watching_costs_is_taken_down_by_name():
     assert {"grad_norm", "mean", "hist", "evaluation", "boundary", *NAMES} <= set(body["spent"])
     assert body["spent"]["rank"][1] == kinds(events)["rank"]
     assert 0 < sum(seconds for seconds, _ in body["spent"].values()) <= body["used"]
+    training.idle(100.0)  # a run that is held back pays for nothing meanwhile
+    assert measuring(training).costs()["used"] >= body["used"] + 100
+    assert body["spent"]["noise"][1] == kinds(events)["noise"]  # results, not pieces
     assert kinds(events)["costs"] >= 1  # it is told at once what is asked for
 
 
