@@ -6,28 +6,29 @@ from dataclasses import dataclass, field, replace
 
 from builder.block import MAX_LAYERS, entries, exits, inside, is_block, prefixes, size
 from builder.catalog.sharing import SHARE
-from builder.diagnostic import Diagnostic, Refused
+from builder.diagnostic import Diagnostic
 from builder.graph import Edge, Graph, Node
+
+TOO_MANY = "graph/too-many-layers"
 
 
 def flatten(graph: Graph) -> Graph:
     """``graph`` with every block replaced by what is in it, as often as it repeats; itself if it has none.
 
     The ids of what was in a block are paths, ``res_1.conv_1``, or ``res_1.0.conv_1`` where it repeats; they also name
-    the weights in a state_dict. Connections that lead nowhere are left out. Raises Refused if it grows too large.
+    the weights in a state_dict. Connections that lead nowhere are left out. What would grow too large (infer.py
+    refuses it) has only the first repeat of each block.
     """
     if not any(map(is_block, graph.nodes)):
         return graph
-    if (n := size(graph)) > MAX_LAYERS:
-        raise Refused(too_many(n))
-    level = _Level(graph)
+    level = _Level(graph, once=size(graph) > MAX_LAYERS)
     level.write()
     return Graph(tuple(level.nodes), tuple(level.edges), graph.notes)
 
 
 def too_many(n: int) -> Diagnostic:
     what = f"With all repeats the network has {n:,} layers; at most {MAX_LAYERS:,} are computed."
-    return Diagnostic("graph/too-many-layers", what, "Repeat blocks less often.")
+    return Diagnostic(TOO_MANY, what, "Repeat blocks less often.")
 
 
 @dataclass(eq=False)
@@ -39,6 +40,7 @@ class _Level:
     outer: _Level | None = None
     block: str = ""
     before: _Level | None = None
+    once: bool = False
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)  # nodes whose source is being looked for: a circle ends there
@@ -49,8 +51,8 @@ class _Level:
 
     def _times(self, node: Node) -> list[_Level]:
         found: list[_Level] = []
-        for prefix in prefixes(node, self.prefix):
-            found.append(_Level(inside(node), prefix, self, node.id, found[-1] if found else None))
+        for prefix in prefixes(node, self.prefix)[: 1 if self.once else None]:
+            found.append(_Level(inside(node), prefix, self, node.id, found[-1] if found else None, self.once))
         return found
 
     def write(self) -> None:

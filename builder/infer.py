@@ -57,7 +57,7 @@ class Inference:
 
     @cached_property
     def flat(self) -> Inference:
-        """What follows for the flattened graph; itself if there are no blocks. Raises Refused if that is too large."""
+        """What follows for the flattened graph; itself if there are no blocks."""
         flat = flatten(self.graph)
         return self if flat is self.graph else infer(flat)
 

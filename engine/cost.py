@@ -46,10 +46,7 @@ class Costs:
 
 
 def costs(inference: Inference, config: TrainConfig, n_train: int, n_val: int, data: int = 0) -> Costs:
-    """For batches of ``config`` out of ``n_train`` examples. ``data`` are the bytes of all examples.
-
-    Raises Refused where the blocks repeat so often that the network is too large.
-    """
+    """For batches of ``config`` out of ``n_train`` examples. ``data`` are the bytes of all examples."""
     flat = inference.flat
     batch = min(memory.batch_size(config), n_train)
     rows, copies = memory.examples(config, n_train, n_val), memory.copies(config)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from builder.block import at
 from builder.catalog import BY_TYPE
-from builder.diagnostic import Refused
+from builder.flatten import TOO_MANY
 from builder.infer import Inference, NodeInfo
 from engine import memory
 from engine.config import TrainConfig
@@ -29,13 +29,12 @@ COLUMNS = {
 
 def measured(inference: Inference, config: TrainConfig) -> Costs:
     """The costs of a run with ``config``. A table that has not been read yet counts nothing."""
-    data = _data(config)
-    try:
-        if data is None:
-            return costs(inference, config, UNKNOWN, UNKNOWN)
-        return costs(inference, config, data.n_train, data.n_val, data.nbytes)
-    except Refused:  # too many repeats, which the canvas says
+    if any(d.code == TOO_MANY for d in inference.errors):  # which the canvas says
         return Costs({}, Cost(), 0)
+    data = _data(config)
+    if data is None:
+        return costs(inference, config, UNKNOWN, UNKNOWN)
+    return costs(inference, config, data.n_train, data.n_val, data.nbytes)
 
 
 def _data(config: TrainConfig) -> Dataset | None:

@@ -15,6 +15,7 @@ from builder.graph import Graph
 from builder.grouping import group
 from builder.infer import infer
 from engine.config import DataRef, TrainConfig
+from engine.cost import costs
 from engine.data import load
 from engine.events import Event
 from engine.export.recipe import planned
@@ -106,6 +107,15 @@ def test_a_softmax_in_a_block_before_the_output_is_told_and_removed_there() -> N
     assert preflight(apply(graph, problem.fix.edits), config(), load(DATA)) == ()
     between = chain("Input", "Block", "Linear", "Output", c={"out_features": 2}).set_inner("b", inner)
     assert preflight(between, config(), load(DATA)) == ()
+
+
+def test_a_drawing_with_too_many_repeats_is_refused_and_can_still_be_looked_at() -> None:
+    huge = STACK.set_params("c", {"repeat": 200})
+    huge = chain("Input", "Block", "Output", b={"repeat": 200}).set_inner("b", huge)
+    (problem,) = preflight(huge, config(), load(DATA))
+    assert problem.code == "graph/too-many-layers"
+    assert "dropout:b.0.c.0.d" in initial(huge)
+    assert costs(infer(huge), config(), 100, 100).total
 
 
 def test_a_preview_shows_what_is_in_blocks_and_judges_the_whole() -> None:
