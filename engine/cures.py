@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.kept import Moment
@@ -23,8 +23,14 @@ def healthy(moments: Sequence[Moment]) -> Moment | None:
     return found
 
 
-def cures(kind: Kind, moments: Sequence[Moment], knobs: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Forks that may not break: each a step, the knobs to turn there, and what it is in words."""
+Knobs = Mapping[str, float]
+
+
+def cures(kind: Kind, moments: Sequence[Moment], knobs: Knobs, then: Callable[[int], Knobs]) -> list[dict[str, Any]]:
+    """Forks that may not break: each a step, the knobs to set there, and what it is in words.
+
+    ``knobs`` are those with which the run broke; ``then`` gives those that stood at the step of a moment.
+    """
     moment = (moments[-1] if moments else None) if kind == "memory" else healthy(moments)
     if moment is None:
         return []
@@ -33,8 +39,9 @@ def cures(kind: Kind, moments: Sequence[Moment], knobs: Mapping[str, float]) -> 
         half = int(knobs["batch_size"]) // 2
         changes += [({"batch_size": half}, f"half the batch size ({half})")] if half else []
     else:
-        lr = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10)
-        changes += [({"lr": lr}, f"a tenth of the learning rate ({lr:.3g})")]
+        lr, before = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10), then(moment.step)["lr"]
+        words = "the learning rate that it had" if before <= lr else "a tenth of the learning rate"
+        changes += [({"lr": min(lr, before)}, f"{words} ({min(lr, before):.3g})")]
         if not 0 < knobs["clip_norm"] <= CLIP:
             changes += [({"clip_norm": CLIP}, f"the gradient clipped to length {CLIP:g}")]
     where = f"Go back to step {moment.step:,}" if moment.step else "Start again"

@@ -1,7 +1,7 @@
 """Going on from a moment of a run, as another run: with other knobs or settings, or as it was. No torch.
 
 Nothing is lost: the first run stays as it is. A fork that changes nothing ends with the same weights to the bit, for
-the knobs that were turned after the moment are turned again at their steps, all but those that the fork turns itself.
+the knobs that were turned after the moment are turned again at their steps, all but those that the fork sets itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def fork(
     *,
     owner: str = "",
 ) -> RunFolder:
-    """A new run that goes on from the state of ``run`` after ``step`` steps, with ``knobs`` turned there.
+    """A new run that goes on from the state of ``run`` after ``step`` steps, with ``knobs`` set there.
 
     ``config`` are the settings from there on (its own knobs do not count), by default those of ``run``. Raises
     Refused where the moment is not kept, or a knob or setting does not fit.
@@ -41,7 +41,7 @@ def fork(
     past = segments(run, step)
     before = past[-1].config if past else run.config
     now = settings(config or before, before, step)
-    again = [t for t in later(run, step) if not any(same_knob(t.name, name) for name in turned)]
+    again = [t for t in later(run, step) if not any(same_knob(t.name, name) for name in knobs or {})]
     ahead = (*(Turn(step, name, value) for name, value in turned.items()), *again)
     csv = run.path / "data.csv"
     return RunFolder.create(

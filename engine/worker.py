@@ -33,6 +33,7 @@ from engine.events import OVER, Event, State
 from engine.faults import RunFault, is_out_of_memory
 from engine.guard import Guard, rows_of
 from engine.keeper import Keeper
+from engine.kept import about
 from engine.lanes.lane import Wanted
 from engine.limits import settle
 from engine.log import told
@@ -119,7 +120,10 @@ class Worker:
         self.recorder.add(Event("hit", training.step, hit))
         self._end("failed", fault.reason)
         self.node = fault.node
-        self.cures = cures(fault.kind, self.keeper.moments, training.tuning.values)
+        self.cures = cures(fault.kind, self.keeper.moments, training.tuning.values, self._knobs_then)
+
+    def _knobs_then(self, step: int) -> dict[str, float]:
+        return dict(about(self.run, step)["knobs"])
 
     def _write_kept(self, wait: bool = False) -> None:
         """Tells which moments are kept by now."""

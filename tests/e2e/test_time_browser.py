@@ -140,11 +140,12 @@ def test_what_broke_is_cured_with_one_click(page: Page) -> None:
     turn(page, "L2 penalty", "1")
     state(page, "failed")
     before = run_of(page)
-    cure = page.get_by_role("button", name=re.compile("with a tenth of the learning rate"))
+    cure = page.get_by_role("button", name=re.compile("^Go back to step .* learning rate"))
     expect(cure).to_be_visible()
     cure.click()
     another_run(page, before)
-    expect(page.get_by_text("learning rate 1").first).to_be_visible()
+    expect(page.get_by_text("From step").first).to_be_visible()
+    state(page, "running")
 
 
 def test_another_browser_neither_lists_nor_steers_it_by_accident(page: Page, browser: Browser, address: str) -> None:

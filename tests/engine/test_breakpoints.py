@@ -233,8 +233,18 @@ def test_a_healthy_moment_is_the_newest_before_the_loss_rose():
 
 
 def test_out_of_memory_offers_half_the_batch():
-    found = cures("memory", [Moment(0), Moment(50)], {"batch_size": 64, "lr": 0.1, "clip_norm": 0.0})
+    found = cures("memory", [Moment(0), Moment(50)], {"batch_size": 64, "lr": 0.1, "clip_norm": 0.0}, lambda _: {})
     assert found == [
         {"step": 50, "knobs": {"batch_size": 32}, "label": "Go back to step 50 with half the batch size (32)"}
     ]
-    assert cures("memory", [Moment(0)], {"batch_size": 1, "lr": 0.1, "clip_norm": 0.0}) == []
+    assert cures("memory", [Moment(0)], {"batch_size": 1, "lr": 0.1, "clip_norm": 0.0}, lambda _: {}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "lr", "words"),
+    [(0.5, 0.1, "a tenth of the learning rate (0.1)"), (0.01, 0.01, "the learning rate that it had (0.01)")],
+)
+def test_a_cure_never_asks_for_more_than_the_learning_rate_of_then(before, lr, words):
+    knobs = {"lr": 1.0, "clip_norm": 0.5, "batch_size": 8}
+    (found,) = cures("numbers", [Moment(0), Moment(50, loss=1.0)], knobs, lambda step: {"lr": before * step / 50})
+    assert found == {"step": 50, "knobs": {"lr": lr}, "label": f"Go back to step 50 with {words}"}

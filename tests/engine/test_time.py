@@ -156,6 +156,14 @@ def test_a_fork_repeats_later_turns_but_those_that_it_changes(tmp_path, monkeypa
     ]
 
 
+def test_a_knob_that_a_fork_leaves_as_it_was_is_not_turned_later_either(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50)
+    at_steps(monkeypatch, turn(80, "lr", 0.5), turn(90, "dropout", 0.5))
+    run = trained(tmp_path)
+    other = fork(tmp_path, run, 50, {"lr": 0.01, "dropout:dropout_1": 0.1})
+    assert other.origin.turns == (Turn(50, "dropout:dropout_1", 0.1),)
+
+
 def test_the_moment_before_a_knob_was_turned_is_kept(tmp_path, monkeypatch):
     keep_at(monkeypatch)
     at_steps(monkeypatch, turn(40, "lr", 0.5))
