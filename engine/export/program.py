@@ -25,7 +25,6 @@ class Program:
         self.recipe = recipe
         self.optimizer = phrases.OPTIMIZERS[recipe.config.optimizer]
         self.lr = "lr" if self.scheduled or recipe.turned("lr") else "LR"
-
         self.objective = objective(recipe, self.knob, "label_smoothing" in self.used)
 
     # ---- knobs
