@@ -140,12 +140,16 @@ class Objective:
         return Batches(self.inputs(held), targets, seed)
 
     @property
+    def alone(self) -> bool:
+        """One Input leads to a class, or to numbers: also those that went in."""
+        term = self._alone
+        return term is not None and len(self.ends.feeds) == 1 and term.field is not None and term.field.simple
+
+    @property
     def plain(self) -> bool:
-        """Whether the first input of the data leads to a class, or numbers, of its first target: most networks."""
-        data, term = self.ends.data, self._alone
-        if term is None or len(self.ends.feeds) > 1 or self.ends.feeds[0].field is not data.inputs[0]:
-            return False
-        return term.field is data.targets[0] and term.field.simple
+        """The first input of the data alone leads to its first target, as in most networks."""
+        data, first = self.ends.data, self.first.field
+        return self.alone and self.ends.feeds[0].field is data.inputs[0] and first is data.targets[0]
 
     def told(self, graph: Graph) -> dict[str, Any]:
         """The Outputs as a "started" event lists them, where there are several."""

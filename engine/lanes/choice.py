@@ -28,7 +28,7 @@ def choose(training: Training, wanted: Wanted) -> Lane:
     if wanted == "eager":
         return Eager(training, ASKED)
     try:
-        if not training.objective.plain:
+        if not training.objective.alone:
             raise Unfit(ENDS)
         return Native(training, build.made()) if wanted == "native" else _fastest(training)
     except Unfit as unfit:

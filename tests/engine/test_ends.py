@@ -268,8 +268,20 @@ def test_watching_changes_nothing(case: str) -> None:
     assert same(*found)
 
 
-@each_case
-def test_the_fast_kernel_leaves_it_to_pytorch_and_says_why(case: str) -> None:
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_the_fast_kernel_trains_an_autoencoder_as_pytorch_does(loss: str) -> None:
+    settings: dict[str, Any] = {"loss": loss, "optimizer": "sgd", "steps": 60}
+    knobs = {"lr": 0.05, "batch_size": 20, "input_noise": 0.2, "label_smoothing": 0.3}
+    found = []
+    for lane in ("eager", "native"):
+        training = make(AUTOENCODER, IMAGE_DATA, lane=lane, knobs=knobs, **settings)
+        advance(training, 60)
+        found.append(training.flat.weights)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "autoencoder"])
+def test_the_fast_kernel_leaves_the_rest_to_pytorch_and_says_why(case: str) -> None:
     with pytest.raises(Unfit, match="one Input and one Output"):
         training_of(case, lane="native")
     assert "PyTorch takes every network" in training_of(case, lane="auto").lane.reason
@@ -326,4 +338,5 @@ class TestGoals:
 
 def test_most_networks_are_still_taken_by_the_fast_kernel() -> None:
     assert make(MLP).objective.plain
+    assert not make(AUTOENCODER, IMAGE_DATA).objective.plain
     assert isinstance(make(MLP).model, nn.Module)

@@ -45,7 +45,7 @@ class Unfit(Exception):
 def chain(training: Training) -> Chain:
     """The network of ``training`` as a chain of the kernel's layers. Raises Unfit where it is none."""
     steps = plan(training.graph).steps
-    shape: Shape = tuple(training.data.x_train.shape[1:])
+    shape: Shape = tuple(training.batches.x.shape[1:])
     inputs = prod(shape)
     layers: list[Layer] = []
     places, shapes, dropouts, room = {}, {}, [], 0
@@ -61,7 +61,7 @@ def chain(training: Training) -> Chain:
             dropouts.append(module)
         shape = tuple(step.output.shape)
         places[step.node], shapes[step.node] = len(layers), shape
-    if prod(shape) != training.data.outputs:
+    if prod(shape) != training.objective.first.outputs:
         raise Unfit("The output of this network has another form than the fast kernel expects.")
     if not any(layer.kind <= LSTM for layer in layers):
         raise Unfit("There is no layer with weights in this network for the fast kernel to speed up.")

@@ -81,7 +81,10 @@ class Desk:
         mix = knobs["elastic_mix"]
         self.job.l1 = knobs["l1"] + knobs["elastic"] * mix
         self.job.l2 = knobs["l2"] + knobs["elastic"] * (1 - mix)
-        self.job.smoothing, self.job.momentum = knobs["label_smoothing"], knobs["momentum"]
+        field = self.training.objective.first.field
+        labels = field is not None and field.task == "classification"
+        self.job.smoothing = knobs["label_smoothing"] if labels else 0.0
+        self.job.momentum = knobs["momentum"]
         self.job.decay = knobs["weight_decay"]
         self.job.clip_value, self.job.clip_norm = knobs["clip_value"], knobs["clip_norm"]
         shares = iter(dropped)
