@@ -208,7 +208,7 @@ def leave() -> None:
 def network(run: RunFolder | None) -> None:
     """The run's own network, coloured live by its gradients; before the first run, the one drawn."""
     graph: Graph = run.graph if run else session.doc().graph
-    view: Doc = st.session_state.setdefault("view", Doc())
+    view: Doc = st.session_state.setdefault("run.drawing", Doc())
     if view.graph != graph:
         view.load(graph)
     canvas(view, key="view", notes=notes(infer(graph)), feed=run.id if run else None, readonly=True, height=300)

@@ -63,3 +63,24 @@ def test_a_built_in_block_is_asked_for_inserted_repeated_and_there_after_a_reloa
     expect(canvas.node("dense_1")).to_contain_text("Dense block")
     expect(canvas.node("dense_1")).not_to_contain_text("× 3")
     assert canvas.problems == []
+
+
+def test_a_block_can_be_looked_into_where_it_trains(design: Page) -> None:
+    canvas = Canvas(design)
+    canvas.head("input_1").click()
+    design.get_by_role("searchbox", name="Search layers").fill("dense block")
+    canvas.add("Dense block")
+    design.get_by_role("dialog").get_by_role("button", name="Insert").click()
+    expect(canvas.node("dense_1")).to_be_visible()
+    design.get_by_role("link", name="Train").click()
+    expect(canvas.tool("Fit view")).to_be_visible()
+    expect(canvas.tool("Undo")).to_have_count(0)
+    design.get_by_role("button", name="Open Dense block").click()
+    expect(design.get_by_role("navigation", name="Open blocks")).to_contain_text("Dense block")
+    expect(canvas.node("concat_1")).to_be_visible()
+    canvas.head("concat_1").click()
+    expect(canvas.node("concat_1").locator(".layer.sel")).to_be_visible()
+    expect(design.get_by_text("Something in Layerloom itself went wrong.")).to_have_count(0)
+    design.get_by_role("link", name="Design").click()
+    expect(canvas.node("dense_1")).to_be_visible()
+    assert canvas.problems == []
