@@ -1,3 +1,4 @@
+import { Measured } from "./measured";
 import { Series } from "./series";
 import type { Diagnostic, Fork, Json, Packet, Rec, Status } from "./types";
 
@@ -35,6 +36,7 @@ export class History {
   layerBands = new Series(2);
   outputs = new Series(1); // losses and metrics of every output, where there are several
   each: Record<string, (number | null)[]> = {}; // of the newest point, for every copy
+  more = new Measured(); // what it was asked to measure
   norms: (number | null)[] = [];
   hist: Json | null = null;
   boundary: Json | null = null;
@@ -96,6 +98,7 @@ export class History {
     else if (kind === "breakpoints") this.breakpoints = body.when;
     else if (kind === "state") this.cures = body.cures ?? [];
     else if (kind === "diagnostic") this.notes = [...this.notes, body as Diagnostic].slice(-NOTES);
+    else this.more.take(step, kind, body);
     this.step = Math.max(this.step, step);
   }
 
@@ -108,6 +111,7 @@ export class History {
     if (this.layerBands.columns !== 2 * columns) this.layerBands = new Series(Math.max(2, 2 * columns));
     if (this.outputs.columns !== PER_OUTPUT.length * this.outputList.length)
       this.outputs = new Series(Math.max(1, PER_OUTPUT.length * this.outputList.length));
+    this.more.start(this.layerIds.length, this.activationIds.length, body.resumed_from ?? null);
     if (body.resumed_from !== null && body.resumed_from !== undefined) {
       this.points.truncate(body.resumed_from);
       this.layers.truncate(body.resumed_from);

@@ -5,6 +5,7 @@ import { el, loadScript } from "./dom";
 import { publish } from "./flow";
 import { History } from "./history";
 import { Knobs } from "./knobs";
+import { More } from "./more";
 import { Painter } from "./painter";
 import { Stream } from "./stream";
 import { readTheme, type Theme } from "./theme";
@@ -20,6 +21,7 @@ export class Panel {
   private readonly root = el("div", { class: "ll" });
   private readonly toolbar = new Toolbar((command) => this.command(command), (fork) => this.fork(fork), () => this.steer());
   private readonly time = new TimeBar((step) => this.look(step), (settings) => this.goOn(settings));
+  private readonly more = new More((name, on) => this.measure(name, on));
   private readonly knobs: Knobs;
   private readonly cards: Card[];
   private readonly painter: Painter;
@@ -42,7 +44,7 @@ export class Panel {
     this.cards = CHARTS.map((chart) => new Card(chart, () => this.painter.kick()));
     this.painter = new Painter(this.cards, (card) => this.draw(card));
     const grid = el("div", { class: "ll-grid" }, ...this.cards.map((card) => card.root));
-    this.root.append(this.toolbar.root, this.time.root, el("div", { class: "ll-body" }, grid, this.knobs.root));
+    this.root.append(this.toolbar.root, this.time.root, el("div", { class: "ll-body" }, el("div", { class: "ll-charts" }, grid, this.more.root), this.knobs.root));
     api.parentElement.append(this.root);
     this.theme = readTheme(this.root);
     this.seen = new IntersectionObserver((entries) => this.noticed(entries));
@@ -111,8 +113,10 @@ export class Panel {
     if (kinds.has("hit") && before) this.api.setTriggerValue("hit", this.history.step);
     const all = kinds.has("started") || kinds.has("knob");
     for (const card of this.cards) if (all || card.chart.kinds.some((kind) => kinds.has(kind))) card.dirty = true;
-    this.show();
     const { state } = packet.status;
+    if (kinds.has("started") && LIVE.includes(state)) for (const name of this.more.chosen) this.measure(name, true);
+    this.more.learn(this.history.more);
+    this.show();
     if (LIVE.includes(before) && OVER.includes(state)) this.api.setTriggerValue("over", state);
   }
 
@@ -173,6 +177,13 @@ export class Panel {
     this.show();
   }
 
+  /** Has the run measure `name` from now on, or no more. Before a run it is remembered. */
+  private measure(name: string, on: boolean): void {
+    if (this.api.data.run && this.history.status.state) this.stream?.send({ do: "measure", name, value: Number(on) });
+    for (const card of this.cards) if (card.chart.asks === name) card.dirty = true;
+    this.show();
+  }
+
   private command(command: Command): void {
     if (!this.stream?.send(command)) this.refuse("The connection is lost. Try again in a moment.");
   }
@@ -221,7 +232,8 @@ export class Panel {
     this.toolbar.show(data.run, history, this.stream?.link ?? "open", this.refusal, !mine);
     this.time.show(history.kept, this.past?.step ?? null, Object.keys(this.past?.turned ?? {}).length, data.settings);
     this.knobs.show(data, this.past?.history ?? history, mine, this.past !== null);
-    for (const card of this.cards) card.root.hidden = !card.chart.shown(history, data);
+    for (const card of this.cards) card.root.hidden = card.chart.asks ? !this.more.chosen.has(card.chart.asks) : !card.chart.shown(history, data);
+    this.more.show(history);
     Object.assign(this.root.dataset, { run: data.run ?? "", state: history.status.state || "none", step: history.step, link: this.stream?.link ?? "none", past: this.past?.step ?? "" });
     this.painter.kick();
   }

@@ -5,7 +5,7 @@ import type { History } from "./history";
 import type { Link } from "./stream";
 import type { Command, Fork, Json, RunState } from "./types";
 
-type Do = Exclude<Command["do"], "set" | "break">;
+type Do = Exclude<Command["do"], "set" | "break" | "measure">;
 const BUTTONS: [action: Do, text: string, name: string, states: RunState[]][] = [
   ["pause", "Pause", "Pause training", ["running"]],
   ["resume", "Resume", "Resume training", ["paused"]],

@@ -35,7 +35,7 @@ export interface Fork {
   label?: string;
 }
 
-export type Command = { do: "break"; when: string[] } | { do: "pause" | "resume" | "step" | "stop" | "continue" } | { do: "set"; name: string; value: number };
+export type Command = { do: "break"; when: string[] } | { do: "pause" | "resume" | "step" | "stop" | "continue" } | { do: "set" | "measure"; name: string; value: number };
 
 /** A Param of engine/knobs.py, with the node it belongs to when it is the rate of one Dropout layer. */
 export interface KnobSpec {

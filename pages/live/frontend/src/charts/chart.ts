@@ -47,6 +47,7 @@ export interface Chart {
   kinds: string[]; // record kinds that change it
   period?: number; // ms between two redraws at the least, where a redraw is dear
   options?: { label: string; choices: [value: string, label: string][] };
+  asks?: string; // the measurement that it draws, which runs when it is asked for
   shown(history: History, data: Data): boolean;
   figure(view: View): Figure;
 }

@@ -3,6 +3,7 @@
 import type { History, LayerName } from "../history";
 import { short } from "../format";
 import { depth, SCALE } from "../theme";
+import type { Series } from "../series";
 import type { Json } from "../types";
 import { band, escape, logAxis, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
 
@@ -18,34 +19,39 @@ interface Quantity {
 
 /** `quantity` of every layer over the steps; layers where it does not apply are left out. */
 function perLayer(view: View, q: Quantity, y: Json = {}): Figure {
-  const [from, to] = view.history.columns(q.name);
-  const rows = q.ids.map((id, i) => ({ name: view.name(id), column: from + i }))
-    .filter((r) => r.column < to && !Number.isNaN(view.history.layers.latest(r.column)));
-  return rows.length > MOST_LINES ? heat(view, q, rows) : lines(view, q, rows, y);
+  const { layers, layerBands } = view.history, [from] = view.history.columns(q.name);
+  return ofNodes(view, layers, from, q.ids, q.log, y, layerBands);
+}
+
+/** Columns `from` on of `series`, one for each of `ids`; those that were never measured are left out. */
+export function ofNodes(view: View, series: Series, from: number, ids: string[], log: boolean, y: Json = {}, bands?: Series): Figure {
+  const rows = ids.map((id, i) => ({ name: view.name(id), column: from + i }))
+    .filter((r) => r.column < series.columns && !Number.isNaN(series.latest(r.column)));
+  return rows.length > MOST_LINES ? heat(view, series, rows, log) : lines(view, series, rows, log, y, bands);
 }
 
 type Row = { name: string; column: number };
 
-function lines(view: View, q: Quantity, rows: Row[], y: Json): Figure {
+function lines(view: View, series: Series, rows: Row[], log: boolean, y: Json, banded?: Series): Figure {
   const most = Math.round(MOST_POINTS / Math.max(1, rows.length / 6));
   const legend = rows.map((r, i) => ({ name: r.name, colour: depth(i, rows.length, view.theme.dark) }));
   const data = rows.map((r, i) =>
-    trace(view, r.name, legend[i]!.colour, view.history.layers.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
-  const bands = rows.length > BANDED ? [] : rows.flatMap((r, i) => band(view, r.name, legend[i]!.colour, view.history.layerBands, r.column));
-  const axis = q.log ? logAxis(data) : { nticks: 6 };
-  return { data: [...bands, ...data], layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: q.log ? [-4, 1] : [0, 1] }), ...y }), legend };
+    trace(view, r.name, legend[i]!.colour, series.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
+  const bands = !banded || rows.length > BANDED ? [] : rows.flatMap((r, i) => band(view, r.name, legend[i]!.colour, banded, r.column));
+  const axis = log ? logAxis(data) : { nticks: 6 };
+  return { data: [...bands, ...data], layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: log ? [-4, 1] : [0, 1] }), ...y }), legend };
 }
 
 /** First layer at the bottom. Colour is log10 where the quantity spans powers of ten. */
-function heat(view: View, q: Quantity, rows: Row[]): Figure {
-  const [from, to] = view.history.columns(q.name);
-  const grid = view.history.layers.grid(from, to, HEAT_PARTS, view.from, view.to);
+function heat(view: View, series: Series, rows: Row[], log: boolean): Figure {
+  const from = rows[0]!.column;
+  const grid = series.grid(from, rows.at(-1)!.column + 1, HEAT_PARTS, view.from, view.to);
   const values = rows.map((r) => grid.z[r.column - from]!);
-  const z = q.log ? values.map((row) => row.map((v) => (v && v > 0 ? Math.log10(v) : null))) : values;
+  const z = log ? values.map((row) => row.map((v) => (v && v > 0 ? Math.log10(v) : null))) : values;
   const trace_ = {
     type: "heatmap", x: grid.x, y: rows.map((_, i) => i), z, colorscale: SCALE, hoverongaps: false,
-    hovertemplate: `%{y}, step %{x}: ${q.log ? "10<sup>%{z:.1f}</sup>" : "%{z:.3~g}"}<extra></extra>`,
-    colorbar: { thickness: 10, outlinewidth: 0, tickprefix: q.log ? "10<sup>" : "", ticksuffix: q.log ? "</sup>" : "", nticks: 5 },
+    hovertemplate: `%{y}, step %{x}: ${log ? "10<sup>%{z:.1f}</sup>" : "%{z:.3~g}"}<extra></extra>`,
+    colorbar: { thickness: 10, outlinewidth: 0, tickprefix: log ? "10<sup>" : "", ticksuffix: log ? "</sup>" : "", nticks: 5 },
   };
   const every = Math.ceil(rows.length / Math.floor((260 - 40) / ROOM_PX));
   const ticks = rows.map((_, i) => i).filter((i) => i % every === 0);
@@ -54,7 +60,7 @@ function heat(view: View, q: Quantity, rows: Row[]): Figure {
 }
 
 /** Adds a dashed guide at `value` across the chart. */
-function guide(view: View, figure: Figure, value: number, name: string): Figure {
+export function guide(view: View, figure: Figure, value: number, name: string): Figure {
   const x = figure.data[0]?.x as number[] | undefined;
   if (!x || x.length < 2 || figure.data[0]!.type === "heatmap") return figure;
   const line = trace(view, name, view.theme.guide, { x: [0, view.end], y: [value, value] }, { dash: "dash", width: 1 });

@@ -1,7 +1,7 @@
 // Pictures of the newest state: what the activations look like now, and what the network says where.
 
 import type { History } from "../history";
-import { short } from "../format";
+import { num, short } from "../format";
 import { CLASSES, SCALE } from "../theme";
 import type { Data, Json } from "../types";
 import { escape, layout, type Chart, type Entry, type Figure, type View } from "./chart";
@@ -31,22 +31,34 @@ export const histogram: Chart = {
   shown: (history) => !history.started || history.activationIds.length > 0,
   figure(view): Figure {
     const all = view.history.hist ?? {};
-    const ids = view.history.activationIds.filter((id) => all[id]);
-    const from = Math.min(...ids.map((id) => all[id].lo)), to = Math.max(...ids.map((id) => all[id].hi));
-    if (!ids.length || !(to > from)) return { data: [], layout: layout(view, { range: [-1, 1] }, { range: [0, 4], showticklabels: false }), legend: [] };
-    const rows = ids.map((id) => rebin(all[id], from, to));
-    const z = rows.map((row) => row.map((c) => Math.sqrt(c / Math.max(1e-12, ...row))));
-    const share = rows.map((row) => row.map((c) => (100 * c) / Math.max(1e-12, row.reduce((a, b) => a + b, 0))));
-    const data = [{
-      type: "heatmap", z, x0: from + (to - from) / BINS / 2, dx: (to - from) / BINS, y: ids.map((_, i) => i),
-      zmin: 0, zmax: 1, showscale: false, colorscale: SCALE, customdata: share, ygap: 1,
-      hovertemplate: "value %{x:.3~g}: %{customdata:.1f} % of the units<extra></extra>",
-    }];
-    const every = Math.ceil(ids.length / 10), ticks = ids.map((_, i) => i).filter((i) => i % every === 0);
-    const y = { tickvals: ticks, ticktext: ticks.map((i) => escape(short(view.name(ids[i]!)))) };
-    return { data, layout: layout(view, { title: { text: "value", standoff: 4 } }, y), legend: [] };
+    return mountains(view, all, view.history.activationIds.filter((id) => all[id]), false);
   },
 };
+
+type Histogram = { lo: number; hi: number; counts: number[] };
+
+/** A row of colour for the histogram of each of `ids`: over one axis for all, or over `own` ones from minus to plus the largest size. */
+export function mountains(view: View, all: Record<string, Histogram>, ids: string[], own: boolean): Figure {
+  const size = (id: string) => Math.max(Math.abs(all[id]!.lo), Math.abs(all[id]!.hi)) || 1;
+  const scaled = (id: string): Histogram => ({ ...all[id]!, lo: all[id]!.lo / size(id), hi: all[id]!.hi / size(id) });
+  const shown = own ? ids.map(scaled) : ids.map((id) => all[id]!);
+  const from = own ? -1 : Math.min(...shown.map((h) => h.lo)), to = own ? 1 : Math.max(...shown.map((h) => h.hi));
+  if (!ids.length || !(to > from)) return { data: [], layout: layout(view, { range: [-1, 1] }, { range: [0, 4], showticklabels: false }), legend: [] };
+  const rows = shown.map((h) => rebin(h, from, to));
+  const z = rows.map((row) => row.map((c) => Math.sqrt(c / Math.max(1e-12, ...row))));
+  const share = rows.map((row) => row.map((c) => (100 * c) / Math.max(1e-12, row.reduce((a, b) => a + b, 0))));
+  const data = [{
+    type: "heatmap", z, x0: from + (to - from) / BINS / 2, dx: (to - from) / BINS, y: ids.map((_, i) => i),
+    zmin: 0, zmax: 1, showscale: false, colorscale: SCALE, customdata: share, ygap: 1,
+    hovertemplate: own ? "%{x:.2f} of the largest: %{customdata:.1f} % of the weights<extra></extra>"
+      : "value %{x:.3~g}: %{customdata:.1f} % of the units<extra></extra>",
+  }];
+  const every = Math.ceil(ids.length / 10), ticks = ids.map((_, i) => i).filter((i) => i % every === 0);
+  const label = (id: string) => escape(short(view.name(id))) + (own ? `<br>± ${num(size(id))}` : "");
+  const y = { tickvals: ticks, ticktext: ticks.map((i) => label(ids[i]!)) };
+  const x = own ? { tickvals: [-0.5, 0, 0.5], ticktext: ["−½ of the largest", "0", "½"] } : { title: { text: "value", standoff: 4 } };
+  return { data, layout: layout(view, x, y), legend: [] };
+}
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
