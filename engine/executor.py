@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 from builder.diagnostic import Diagnostic, Refused
 from engine.aftermath import claim, how_it_ended, mark_orphans, what_remains
-from engine.control import Command, check, encode
+from engine.control import Command, check
 from engine.events import OVER, Event, State
+from engine.going import Live, deliver, returned, stands
 from engine.home import home as default_home
 from engine.link import RunnerLink
 from engine.queue import Waiting, fair_order
@@ -49,18 +50,6 @@ class Executor(Protocol):
     def status(self, run_id: str) -> Status: ...
     def cancel(self, run_id: str) -> Diagnostic | None: ...
     def close(self) -> None: ...
-
-
-@dataclass
-class Live:
-    """A worker that has been asked for and has not ended."""
-
-    run: RunFolder
-    control: socket.socket
-    link: RunnerLink
-    slot: bool = True
-    pid: int | None = None
-    cancelled: bool = False
 
 
 class LocalExecutor:
@@ -164,6 +153,9 @@ class LocalExecutor:
         body: dict[str, Any] = record.body if record else {"state": "interrupted"}
         if place:
             return Status("queued", place)
+        if body["state"] == "paused" and ours:
+            with self._lock:
+                self._fill()
         if body["state"] not in OVER and not ours and not alive(run):
             return Status("interrupted", reason="The app ended while this run was going. Press Continue.")
         return Status(body["state"], None, body.get("reason") or "", body.get("node"))
@@ -215,6 +207,8 @@ class LocalExecutor:
         disk must not hold up another's run.
         """
         refused: dict[str, Refused] = {}
+        for live in self._live.values():
+            live.slot = live.slot and not stands(live)
         holders = [live.run.meta.owner for live in self._live.values() if live.slot]
         order = fair_order(self._waiting, holders)
         free = self.slots - len(holders)
@@ -240,7 +234,7 @@ class LocalExecutor:
     def _begin(self, waiting: Waiting) -> None:
         key = self._key(waiting.run.id)
         if waiting.then == "resume" and key is not None:
-            self._live[key].slot = True
+            self._live[key].slot, self._live[key].told = True, time.monotonic()
             deliver(self._live[key].control, {"do": "resume"})
         elif waiting.then != "resume":
             waiting.run.say("starting")
@@ -286,6 +280,7 @@ class LocalExecutor:
         if command["do"] not in ("set", "break", "measure"):  # whatever was asked before is replaced
             self._waiting = [w for w in self._waiting if w.run.id != live.run.id]
         problem = None
+        live.told = time.monotonic()
         if command["do"] == "resume" and not live.slot:
             self._waiting.append(Waiting(live.run, "resume"))
         else:
@@ -378,25 +373,6 @@ class LocalExecutor:
             if live := self._live.get(key):
                 live.cancelled = True
                 live.link.kill(key)
-
-
-def deliver(control: socket.socket, command: Command) -> Diagnostic | None:
-    """Sends ``command`` to a worker; one that hangs must not make the app hang."""
-    try:
-        control.sendall(encode(command))
-    except TimeoutError:
-        return Diagnostic("run/hangs", "The worker of this run does not answer.", "Wait for it, or cancel the run.")
-    except OSError:
-        return None  # it has just ended, which the runner reports
-    return None
-
-
-def returned(act: Callable[[], Diagnostic | None]) -> Diagnostic | None:
-    """What ``act`` returns, or the first Diagnostic of what it raises."""
-    try:
-        return act()
-    except Refused as refused:
-        return refused.diagnostics[0]
 
 
 def default_slots() -> int:

@@ -63,6 +63,18 @@ def test_every_turn_of_a_knob_is_in_effect_and_in_the_log(executor):
     assert [e.body["new"] for e in all_of(run, "knob")] == [0.01 + k / 1000 for k in range(9)]
 
 
+def test_a_run_that_a_breakpoint_stopped_gives_its_slot_away(executor, monkeypatch):
+    monkeypatch.setattr("engine.going.SETTLED_SECONDS", 0.0)
+    held = [begin(executor, breakpoints=("step=5",)) for _ in range(2)]
+    for run in held:
+        wait(lambda run=run: state(run) == "paused")
+    other = begin(executor)
+    wait(lambda: trained(other))
+    executor.send(held[0].id, {"do": "resume"})
+    wait(lambda: state(held[0]) == "running")
+    ended(executor, *held, other)
+
+
 NO_COMMANDS = [
     *(None, "stop", 7, [], {}),
     *({"do": None}, {"do": "explode"}, {"do": "set", "name": "lr"}),
