@@ -66,7 +66,7 @@ class Contestant:
         self.training = make(pace(self.clock))
         self.run = self.training.run()
         self.events: list[Event] = []
-        self.used = self.seconds = 0.0
+        self.used = 0.0
         self.training.stride.seconds = STRIDE_SECONDS
 
     def clock(self) -> float:
@@ -74,11 +74,11 @@ class Contestant:
 
     def turn(self, seconds: float) -> float:
         """Trains for so many CPU-seconds; steps per CPU-second."""
-        before, self.began, at = self.training.step, time.process_time(), self.training.seconds
+        before, self.began = self.training.step, time.process_time()
         while (used := time.process_time() - self.began) < seconds:
             self.events += next(self.run)
         self.lent, self.began = self.lent + used, None
-        self.used, self.seconds = self.used + used, self.seconds + self.training.seconds - at
+        self.used += used
         return (self.training.step - before) / used
 
 
@@ -112,7 +112,7 @@ def compare(name: str, rounds: int, seconds: float, folder: Path) -> dict[str, A
     for contestant in found.values():
         contestant.turn(WARM)
         contestant.events.clear()
-        contestant.used = contestant.seconds = 0.0
+        contestant.used = 0.0
     spent = {key: list(entry) for key, entry in found["all"].training.report.ledger.entries.items()}
     rates: dict[str, list[float]] = {key: [] for key in found}
     for _ in range(rounds):
@@ -126,7 +126,7 @@ def compare(name: str, rounds: int, seconds: float, folder: Path) -> dict[str, A
         "lane": watched.training.lane.name,
         "steps per CPU-second": {key: statistics.median(values) for key, values in rates.items()},
         "ratio to bare": ratios,
-        "events per second": {kind: kinds.count(kind) / watched.seconds for kind in dict.fromkeys(kinds)},
+        "events per CPU-second": {kind: kinds.count(kind) / watched.used for kind in dict.fromkeys(kinds)},
         "share of the CPU time": {n: (s - spent.get(n, (0, 0))[0]) / watched.used for n, (s, _) in entries.items()},
         "one asking, CPU-seconds": dict(asked(watched)),
     }
@@ -154,7 +154,7 @@ def tell(name: str, found: dict[str, Any]) -> None:
     print(f"{name}, {found['lane']} lane: {rates} steps/CPU-s")
     for key, values in found["ratio to bare"].items():
         print(f"  {key} to bare: {spread(values)}")
-    print("  events per second:", ", ".join(f"{k} {n:.1f}" for k, n in found["events per second"].items()))
+    print("  events per CPU-second:", ", ".join(f"{k} {n:.1f}" for k, n in found["events per CPU-second"].items()))
     shares = sorted(found["share of the CPU time"].items(), key=lambda item: -item[1])
     inside = sum(share for key, share in shares if key != "evaluation")
     print(

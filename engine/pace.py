@@ -147,7 +147,7 @@ class Governor:
             "point": Budget(math.inf, 0.005),
             # Who learns waits for these: large networks must show some early.
             "evaluation": Budget(math.inf, WATCHING, credit=15),
-            "layers": Budget(math.inf, 0.0125),
+            "layers": Budget(math.inf, 0.016),
             "hist": Budget(2.1, 0.005),  # a little more, or it would miss every other of its ticks
             "boundary": Budget(3.5, 0.005),
         }
