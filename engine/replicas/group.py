@@ -13,7 +13,7 @@ from builder.graph import Graph
 from engine.checkpoint import Checkpoint
 from engine.config import TrainConfig
 from engine.data.spec import Dataset
-from engine.events import Event
+from engine.events import MEASUREMENTS, Event
 from engine.faults import RunFault
 from engine.knobs import change, initial
 from engine.lanes.lane import Wanted
@@ -126,6 +126,8 @@ class Group:
             if kind in wanted:
                 event = merged(kind, self.step, bodies)
                 yield self._timed(event) if kind == "point" else event
+            if kind in MEASUREMENTS or kind == "costs":  # which the first copy is asked for
+                yield from (event for event in said[0] if event.kind == kind)
             if kind == "lane":
                 yield Event("lane", self.step, next(body for body in bodies if body))
         for copy, name, events in zip(self.copies, self.names, said, strict=True):

@@ -219,3 +219,16 @@ def test_a_value_out_of_range_is_refused_before_a_copy_begins() -> None:
 def test_one_copy_is_an_ordinary_training() -> None:
     settings = replace(config("spiral"), copies=1)
     assert isinstance(training_of(MLP, settings, load(settings.data)), Training)
+
+
+def test_the_first_copy_measures_what_it_is_asked_for_and_no_copy_is_disturbed() -> None:
+    asked, left = (group(MLP, config("spiral")) for _ in range(2))
+    measuring = asked.report.measuring
+    assert measuring is not None
+    for name in ("sharpness", "rank"):
+        measuring.ask(name)
+    kinds = {event.kind for event in advance(asked, 120)}
+    assert {"sharpness", "rank"} <= kinds
+    advance(left, 120)
+    for mine, theirs in zip(weights(asked), weights(left), strict=True):
+        assert same(mine, theirs)
