@@ -15,7 +15,7 @@ from engine import memory
 from engine.config import TrainConfig
 from engine.cost import Cost, Costs, costs
 from engine.data import Dataset, load
-from pages.forms import words
+from pages.forms import escape, words
 
 UNKNOWN = 1000  # examples that are assumed where no table has been chosen yet
 COLUMNS = {
@@ -48,7 +48,7 @@ def cost_panel(inference: Inference, found: Costs, config: TrainConfig, block: s
     """The line, and the table under it: of what is in the block that is open, or of the network."""
     st.caption(line(found, memory.available()))
     with st.expander("What each layer costs", icon=":material/payments:"):
-        st.caption(basis(config))
+        st.caption(basis(config, block))
         st.dataframe(table(inference, found, block), hide_index=True, width="stretch", column_config=_config())
 
 
@@ -61,11 +61,13 @@ def line(found: Costs, free: int) -> str:
     )
 
 
-def basis(config: TrainConfig) -> str:
+def basis(config: TrainConfig, block: str = "") -> str:
     """What the figures rest on."""
     size = memory.batch_size(config)
     examples = "1 example" if size == 1 else f"{size:,} examples"
-    return f"For batches of {examples} and {words(config.optimizer)}, as on the Train page. A click on a title sorts."
+    where = f"What is in {escape(block)}, all its repeats together. " if block else ""
+    batches = f"For batches of {examples} and {words(config.optimizer)}, as on the Train page."
+    return f"{where}{batches} A click on a title sorts."
 
 
 def table(inference: Inference, found: Costs, block: str = "") -> pd.DataFrame:
@@ -73,8 +75,10 @@ def table(inference: Inference, found: Costs, block: str = "") -> pd.DataFrame:
     rows = []
     known = inference.inside(block)
     for node in at(inference.graph, block).nodes:
-        cost, info = found.nodes.get(f"{block}.{node.id}" if block else node.id, Cost()), known.get(node.id, NodeInfo())
-        spec = BY_TYPE.get(node.type)
+        if block and node.type in ("Input", "Output"):
+            continue  # ports, which cost nothing
+        cost = found.nodes.get(f"{block}.{node.id}" if block else node.id, Cost())
+        info, spec = known.get(node.id, NodeInfo()), BY_TYPE.get(node.type)
         title = (spec and spec.title) or node.type
         shape = str(info.output) if info.output else "not known"
         rows.append({"Layer": node.label or node.id, "Type": title, "Output": shape, **_figures(cost)})

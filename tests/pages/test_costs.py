@@ -14,7 +14,7 @@ from engine.config import DataRef, TrainConfig
 from engine.cost import Cost, costs
 from engine.data import load
 from pages.canvas import notes
-from pages.costs import amount, badge, line, space, table
+from pages.costs import amount, badge, basis, line, space, table
 
 DESIGN = Path(__file__).parents[2] / "pages" / "design.py"
 SPIRAL = TrainConfig(DataRef("spiral"))
@@ -56,6 +56,16 @@ def test_every_layer_has_its_row_and_the_rows_add_up() -> None:
     assert list(rows["Layer"]) == [n.label or n.id for n in inference.graph.nodes]
     assert rows["Parameters"].sum() == inference.params == 61_706  # LeCun et al. (1998), as commonly counted
     assert rows["To train"].sum() == found.total.training
+
+
+def test_of_a_block_the_table_has_what_is_in_it_all_its_repeats_together() -> None:
+    inference = infer(templates.load("resnet20"))
+    found = costs(inference, TrainConfig(DataRef("digits")), 1000, 200)
+    block = next(n for n in inference.graph.nodes if n.params.get("repeat") == 3)
+    rows = table(inference, found, block.id)
+    assert rows["Parameters"].sum() == inference.nodes[block.id].params == found.nodes[block.id].params
+    assert set(rows["Type"]).isdisjoint({"Input", "Output"})
+    assert "all its repeats together" in basis(SPIRAL, block.id)
 
 
 def test_a_badge_and_the_line_say_numbers_with_their_units() -> None:
