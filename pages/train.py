@@ -72,6 +72,7 @@ def body() -> None:
         session.save()
         if run:
             culprits(run)
+        if run and not hidden("repeat"):
             repeat(run)
         if run and not hidden("export"):
             take_away(run.graph, run)

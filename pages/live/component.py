@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Noise": ("input_noise", "label_smoothing"),
     "Clipping": ("clip_norm", "clip_value"),
 }
+PARTS = ("time", "breakpoints")  # of the panel, that can be hidden beside the knobs
 MOST_POINTS = 600
 Point = tuple[float, float, float, bool]
 
@@ -58,11 +59,11 @@ def live_panel(
 
     ``points`` (x, y, class or value, held out) are drawn on the decision boundary and ``labels`` name the nodes; a run
     brings its own, so both count before it only. ``knobs`` are the values to start from: given them, the knobs can
-    be turned before a run too, and the result's ``knobs`` is what they were turned to. The knobs in ``hide`` are
-    not shown. ``parent`` (run id, step) is drawn behind a run that goes on from it; the buttons of a ``foreign`` run
-    have to be asked for; ``settings`` says what the form would change in the run. ``on_over`` is called when the run
-    ends while it is watched. Result: ``knobs`` and ``breakpoints`` (for the next run, or None), and once each: ``over``
-    (the final state), ``hit`` (the step at which the run stopped by itself), ``fork`` (see types.ts).
+    be turned before a run too, and the result's ``knobs`` is what they were turned to. The knobs and parts in
+    ``hide`` are not shown. ``parent`` (run id, step) is drawn behind a run that goes on from it; the buttons of a
+    ``foreign`` run have to be asked for; ``settings`` says what the form would change in the run. ``on_over`` is called
+    when the run ends while it is watched. Result: ``knobs`` and ``breakpoints`` (for the next run, or None), and once
+    each: ``over`` (the final state), ``hit`` (the step at which the run stopped by itself), ``fork`` (see types.ts).
     """
     own_labels, own_points = _of_run(run_id) if run_id else (dict(labels or {}), tuple(points or ()))
     data = {
@@ -77,6 +78,7 @@ def live_panel(
         "foreign": foreign,
         "settings": settings,
         "breakpoints": list(breakpoints),
+        "hide": [name for name in PARTS if name in hide],
         "stops": [[name, words.removeprefix("the ")] for name, words in WORDS.items()],
         "labels": own_labels,
         "points": _thin(own_points),

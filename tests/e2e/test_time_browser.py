@@ -162,3 +162,14 @@ def test_another_browser_neither_lists_nor_steers_it_by_accident(page: Page, bro
     other.get_by_text(re.compile(r"Yours \(0\)")).click()
     expect(other.get_by_role("button", name="Open")).to_have_count(0)
     other.context.close()
+
+
+def test_a_link_hides_looking_back_breakpoints_and_repeating(page: Page, address: str) -> None:
+    run = run_of(page)
+    fresh = page.context.browser.new_page() if page.context.browser else page
+    fresh.goto(f"{address}/train?run={run}&hide=time,breakpoints,repeat")
+    expect(fresh.locator(".ll-facts")).to_contain_text("lane")
+    expect(fresh.get_by_label("Look back")).to_be_hidden()
+    expect(fresh.get_by_label("Pause when")).to_be_hidden()
+    expect(fresh.get_by_text("Repeat and compare")).to_have_count(0)
+    fresh.close()

@@ -34,6 +34,7 @@ export class Stops {
   /** Those of the run, or before one those that the page gave. */
   show(data: Data, history: History, on: boolean): void {
     this.data = data;
+    this.root.hidden = data.hide.includes("breakpoints");
     this.when = data.run ? history.breakpoints : data.breakpoints;
     this.root.querySelectorAll<HTMLInputElement>("input, select, button").forEach((part) => { part.disabled = !on; });
     const layers = history.layerIds.join("\n"), key = `${this.when.join("\n")} ${on}`;

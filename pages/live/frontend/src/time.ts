@@ -37,8 +37,8 @@ export class TimeBar {
   }
 
   /** `steps` are kept, of which `looked` is looked at (null: now); `turned` knobs are to be others from there on. */
-  show(steps: number[], looked: number | null, turned: number, settings: string): void {
-    this.root.hidden = steps.length < 2;
+  show(steps: number[], looked: number | null, turned: number, settings: string, hidden: boolean): void {
+    this.root.hidden = hidden || steps.length < 2;
     this.steps = steps;
     this.slider.max = String(steps.length);
     const place = looked === null ? steps.length : nearest(steps, looked);

@@ -68,6 +68,7 @@ export interface Data {
   foreign: boolean; // it is the run of another browser
   settings: string; // what the form beside the panel would change in the run
   breakpoints: string[]; // for the next run
+  hide: string[]; // parts that are not shown
   stops: [name: string, words: string][]; // what a run can be stopped by
   points: [x: number, y: number, target: number, validation: boolean][];
 }
