@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.lanes.eager import Eager
 from engine.lanes.lane import Lane, Wanted
+from engine.lanes.lean import Lean, attentions
 from engine.lanes.native import build, worth
 from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.lane import Native
@@ -24,9 +25,9 @@ FAILED = "The fast kernel could not be compiled on this machine, so PyTorch comp
 
 
 def choose(training: Training, wanted: Wanted) -> Lane:
-    """ "eager" and "native" are for tests and benchmarks: "native" waits for the compiler and raises Unfit."""
-    if wanted == "eager":
-        return Eager(training, ASKED)
+    """ "eager", "lean" and "native" are for tests and benchmarks: "native" waits for the compiler and raises Unfit."""
+    if wanted in ("eager", "lean"):
+        return (Eager if wanted == "eager" else Lean)(training, ASKED)
     try:
         if not training.objective.alone:
             raise Unfit(ENDS)
@@ -34,7 +35,7 @@ def choose(training: Training, wanted: Wanted) -> Lane:
     except Unfit as unfit:
         if wanted == "native":
             raise
-        return Eager(training, str(unfit))
+        return (Lean if attentions(training.model) else Eager)(training, str(unfit))
 
 
 def _fastest(training: Training) -> Lane:

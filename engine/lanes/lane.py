@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from engine.report import Tap
 
-Wanted = Literal["auto", "eager", "native"]
+Wanted = Literal["auto", "eager", "lean", "native"]
 
 
 class Lane(Protocol):
