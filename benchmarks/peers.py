@@ -60,7 +60,7 @@ CONTESTANTS = {
     "plain PyTorch": Contestant("plain"),
     "layerloom": Contestant("ours", ("auto",)),
     "layerloom, eager lane": Contestant("ours", ("eager",)),
-    "layerloom, unwatched": Contestant("ours", ("unwatched",)),
+    "layerloom, not validated": Contestant("ours", ("unvalidated",)),
     "forward and backward alone": Contestant("plain", ("limit",)),
     "Lightning Trainer": Contestant("lightning_fit", packages=("lightning", *TORCH)),
     "Keras fit, JAX": Contestant("keras_fit", packages=JAX, backend="jax"),
