@@ -36,7 +36,7 @@ class Keeper:
         self._pictures: dict[str, Event] = {}
         self._loss: float | None = None
         self._taken = -1
-        self._cost = 0.0  # CPU-seconds of the thread for one moment
+        self.cost = 0.0  # CPU-seconds of the thread for one moment
         self._waiting: Queue[Checkpoint | None] = Queue()
         self._thread: threading.Thread | None = None
 
@@ -66,7 +66,7 @@ class Keeper:
         self._waiting.put(replace(checkpoint, meta={**checkpoint.meta, **more}))
         self._taken = step
         now = time.monotonic()
-        rest = max(SECONDS, (now - began + self._cost) / SHARE, (now - self.began) / MOST)
+        rest = max(SECONDS, (now - began + self.cost) / SHARE, (now - self.began) / MOST)
         self.next = now + rest
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="keeper", daemon=True)
@@ -86,7 +86,7 @@ class Keeper:
                 self._save(checkpoint)
             except OSError:  # a full disk: the run itself will say so; what is kept stays
                 continue
-            self._cost = time.thread_time() - began
+            self.cost = time.thread_time() - began
 
     def _save(self, checkpoint: Checkpoint) -> None:
         self.folder.mkdir(exist_ok=True)

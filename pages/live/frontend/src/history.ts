@@ -46,6 +46,7 @@ export class History {
   markers: Marker[] = [];
   notes: Diagnostic[] = [];
   kept: number[] = []; // steps that one can go back to
+  turning: number[] = []; // those of them at which a knob was turned next
   breakpoints: string[] = [];
   cures: Fork[] = []; // what may help a run that broke
 
@@ -94,7 +95,7 @@ export class History {
     else if (kind === "knob") this.turn(step, time, body);
     else if (kind === "lane") this.started = { ...this.started, lane: body.lane, lane_reason: body.reason };
     else if (kind === "checkpoint" && body.which === "best") this.best = step;
-    else if (kind === "kept") this.kept = body.steps;
+    else if (kind === "kept") [this.kept, this.turning] = [body.steps, body.turned];
     else if (kind === "breakpoints") this.breakpoints = body.when;
     else if (kind === "state") this.cures = body.cures ?? [];
     else if (kind === "diagnostic") this.notes = [...this.notes, body as Diagnostic].slice(-NOTES);

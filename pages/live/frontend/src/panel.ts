@@ -230,7 +230,7 @@ export class Panel {
     const { data } = this.api, { history } = this;
     const mine = !data.foreign || this.steering;
     this.toolbar.show(data.run, history, this.stream?.link ?? "open", this.refusal, !mine);
-    this.time.show(history.kept, this.past?.step ?? null, Object.keys(this.past?.turned ?? {}).length, data.settings,
+    this.time.show(history, this.past?.step ?? null, Object.keys(this.past?.turned ?? {}).length, data.settings,
       data.hide.includes("time"));
     this.knobs.show(data, this.past?.history ?? history, mine, this.past !== null);
     for (const card of this.cards) card.root.hidden = card.chart.asks ? !this.more.chosen.has(card.chart.asks) : !card.chart.shown(history, data);

@@ -36,8 +36,8 @@ export class TimeBar {
       el("div", { class: "ll-track" }, el("label", { for: id }, "Look back"), this.slider, this.at), this.bar);
   }
 
-  /** `steps` are kept, of which `looked` is looked at (null: now); `turned` knobs are to be others from there on. */
-  show(steps: number[], looked: number | null, turned: number, settings: string, hidden: boolean): void {
+  /** Of the steps that are kept, `looked` is looked at (null: now); `turned` knobs are to be others from there on. */
+  show({ kept: steps, turning }: History, looked: number | null, turned: number, settings: string, hidden: boolean): void {
     this.root.hidden = hidden || steps.length < 2;
     this.steps = steps;
     this.slider.max = String(steps.length);
@@ -49,7 +49,7 @@ export class TimeBar {
     this.bar.hidden = looked === null;
     if (looked === null) return;
     const knobs = turned ? `, with ${turned} knob${turned > 1 ? "s" : ""} turned` : "";
-    say(this.words, `This is the run after step ${count(looked)}. Turn knobs to try it otherwise; going on starts another run from here${knobs}.`);
+    say(this.words, `This is the run after step ${count(looked)}${turning.includes(looked) ? ", right before a knob was turned" : ""}. Turn knobs to try it otherwise; going on starts another run from here${knobs}.`);
     this.other.hidden = !settings;
     this.other.title = settings ? `With the settings of the form: ${settings}` : "";
   }
