@@ -51,7 +51,7 @@ def of_layer(module: Call, defaults: Mapping[str, Any]) -> Part:
     names = POSITIONAL.get(module.target, ())
     placed = dict(zip(names, module.args, strict=False))
     rest = module.args[len(names) :]
-    optional = {k: v for k, v in defaults.items() if _is_number(v) and k not in placed}
+    optional = {k: v for k, v in defaults.items() if (v is None or _is_number(v)) and k not in placed}
     written = {k: v for k, v in module.kwargs if k in optional and _is_number(v)}
     others = tuple((k, v) for k, v in module.kwargs if k not in written)
     unset = {k: v for k, v in optional.items() if k not in dict(others)}
@@ -108,7 +108,8 @@ def _plain(places: list[Place]) -> str:
 
 
 def _type(values: Values) -> str:
-    return " | ".join(sorted({_type_of(v) for v in values}))
+    kinds = sorted({_type_of(v) for v in values if v is not None})
+    return " | ".join([*kinds, "None"] if None in values else kinds)
 
 
 def _type_of(value: Any) -> str:

@@ -85,7 +85,24 @@ INITIAL = row(
     Node("l", "Linear", {"out_features": 3, "init": "xavier_uniform"}),
     head=(("Output", {}),),
 )
+MIXED = row(
+    (4, 32, 32),
+    *(
+        Node(
+            id,
+            "Block",
+            {},
+            "Mixed",
+            inner=within(
+                Node("c", "Conv2d", {"out_channels": 4, "kernel_size": kernel, "padding": padding}),
+                Node("m", "MaxPool2d", {"kernel_size": 2, "stride": stride}),
+            ),
+        )
+        for id, kernel, padding, stride in (("b0", 3, 1, None), ("b1", (3, 5), (1, 2), 1), ("b2", 3, 1, 2))
+    ),
+)
 DRAWINGS = {
+    "blocks_mixed": MIXED,
     "blocks_resnet": RESNET,
     "blocks_decoder": DECODER,
     "blocks_widening": WIDENING,
@@ -167,6 +184,13 @@ def test_how_often_a_block_repeats_is_apart_from_how_often_one_within_it_does() 
     assert "Pair(3, 2)" in source(graph)
     exported = load_class(source(graph))()
     assert list(exported.state_dict()) == list(compile_graph(graph).state_dict())
+
+
+def test_a_number_that_may_be_left_out_or_differ_by_axis_is_typed_so() -> None:
+    assert classes(MIXED)["Mixed"] == (
+        "self, kernel_size: int | tuple[int, int] = 3, padding: int | tuple[int, int] = 0, stride: int | None = None"
+    )
+    assert "self.b1 = Mixed(kernel_size=(3, 5), padding=(1, 2), stride=1)" in source(MIXED)
 
 
 def test_an_argument_is_named_after_its_layer_where_two_would_have_one_name() -> None:
