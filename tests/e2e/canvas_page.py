@@ -115,6 +115,15 @@ def place(drawing: dict[str, Any], id: str) -> list[float]:
     return next(list(n["position"]) for n in drawing["nodes"] if n["id"] == id)
 
 
+def in_view(canvas: Canvas, id: str) -> bool:
+    pane, node = canvas.page.locator(".react-flow").bounding_box(), canvas.node(id).bounding_box()
+    assert pane
+    return bool(node) and all(
+        pane[k] <= node[k] and node[k] + node[size] <= pane[k] + pane[size]  # type: ignore[index, literal-required]
+        for k, size in (("x", "width"), ("y", "height"))
+    )
+
+
 @pytest.fixture
 def canvas(tab: Page, request: pytest.FixtureRequest) -> Iterator[Canvas]:
     canvas = Canvas(tab)

@@ -60,6 +60,23 @@ def test_a_selection_is_grouped_under_a_name_and_undo_gives_it_back(cnn: Canvas)
     cnn.until(lambda d: ids(d) == ids(before) and wires(d) == wires(before))
 
 
+def test_several_layers_are_grouped_from_the_keyboard_alone(cnn: Canvas) -> None:
+    cnn.node("conv2d_1").focus()
+    cnn.page.keyboard.press("Enter")
+    cnn.node("relu_1").focus()
+    cnn.page.keyboard.press("Control+Enter")
+    cnn.until(lambda d: sorted(d["selected"]) == ["conv2d_1", "relu_1"])
+    cnn.page.keyboard.press("Control+g")
+    name(cnn, "Stem")
+    expect(cnn.node("block_1").locator(".layer.sel")).to_be_visible()
+    cnn.node("block_1").focus()
+    cnn.page.keyboard.press("Enter")
+    expect(where(cnn)).to_contain_text("Stem")
+    cnn.page.keyboard.press("Escape")
+    cnn.page.keyboard.press("Control+Shift+g")
+    cnn.until(lambda d: "block_1" not in ids(d) and {"conv2d_1", "relu_1"} < set(ids(d)))
+
+
 def test_a_selection_that_cannot_be_a_block_stays_and_the_reason_is_told(cnn: Canvas) -> None:
     select(cnn, "input_1", "conv2d_1")
     cnn.tool("Group into a block").click()

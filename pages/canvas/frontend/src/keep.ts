@@ -31,8 +31,8 @@ export class Keeper {
   }
   stop() { this.flush(); this.db?.close(); removeEventListener("pagehide", this.flush); }
 
-  /** The steps before and after `now`, if it is a step of a line that was kept. */
-  async read(now: Graph): Promise<{ past: Snap[]; future: Snap[] } | null> {
+  /** The steps before and after `now`, if it is a step of a line that was kept; `resume` goes on with that line. */
+  async read(now: Graph): Promise<{ line: string; past: Snap[]; future: Snap[] } | null> {
     this.line = crypto.getRandomValues(new Uint32Array(2)).join("-");
     try {
       const db = (this.db ??= await storage()), wanted = canonical(now);
@@ -44,13 +44,13 @@ export class Keeper {
       for (const [i, { at, steps }] of lines.entries()) {
         const found = nearest(steps, at, wanted);
         if (found < 0) continue;
-        this.line = (keys[i] as string[])[1];
-        const snaps = steps.map((text) => this.parsed(text));
-        return { past: snaps.slice(0, found), future: snaps.slice(found + 1).reverse() };
+        const line = (keys[i] as string[])[1], snaps = steps.map((text) => this.parsed(text));
+        return { line, past: snaps.slice(0, found), future: snaps.slice(found + 1).reverse() };
       }
     } catch { /* private windows have no storage: undo lives as long as the page */ }
     return null;
   }
+  resume(line: string) { this.line = line; }
   /** Keeps `past`, `now` and `future` (the nearest step last), soon. */
   write(past: readonly Snap[], now: Snap, future: readonly Snap[]) {
     this.due = () => this.put([...past, now, ...[...future].reverse()], past.length);

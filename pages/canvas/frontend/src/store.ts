@@ -105,7 +105,9 @@ export class Doc {
     const { epoch, rev, readonly } = this.st;
     const found = readonly ? null : await this.keeper?.read(levels.whole(this.snap));
     const same = this.st.epoch === epoch && this.st.rev === rev && !this.st.past.length && !this.st.future.length;
-    if (found && same) this.s.setState(found);
+    if (!found || !same) return;
+    this.keeper?.resume(found.line);
+    this.s.setState({ past: found.past, future: found.future });
   }
   private command(c: Command) {
     this.s.setState({ ack: c.seq });
