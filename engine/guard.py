@@ -104,10 +104,10 @@ class Guard:
 
 
 def rows_of(training: Trainer, batch: int) -> list[int]:
-    """The numbers of the training examples in batch ``batch`` of those that were drawn last; −1 is the newest."""
+    """The numbers of the training examples in batch ``batch`` of those that were drawn last, else in the newest."""
     rows, bounds = training.batches.given
     if len(bounds) < 2:  # nothing has been drawn yet
         return []
-    batch %= len(bounds) - 1
-    found: list[int] = rows[int(bounds[batch]) : int(bounds[batch + 1])].tolist()
+    place = batch if 0 <= batch < len(bounds) - 1 else len(bounds) - 2
+    found: list[int] = rows[int(bounds[place]) : int(bounds[place + 1])].tolist()
     return found[:MOST_ROWS]
