@@ -16,6 +16,7 @@ from engine.data.upload import Upload
 from engine.probing import Answer, default_prober
 from engine.verdict import Verdict, verdict
 from pages.canvas import Doc
+from pages.canvas.paths import walk
 from pages.forms import escape, tell
 from pages.probe.chart import chart
 from pages.probe.component import fetch
@@ -42,7 +43,8 @@ def probe_panel(doc: Doc | None, graph: Graph, config: TrainConfig, feed: str) -
         answer = default_prober().answer(feed)
         _show(doc, graph, config, answer, ticket)
         if answer and doc:
-            looks(answer.looks, {n.id: n.label or n.id for n in graph.nodes if n.id in doc.selected})
+            chosen = ((flat, node) for path, flat, node in walk(graph) if path in doc.selected)
+            looks(answer.looks, {flat: node.label or node.id for flat, node in chosen})
     elif on:
         st.caption("The preview appears once the network is whole.")
     else:
