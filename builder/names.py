@@ -25,6 +25,19 @@ OF_MODULE = frozenset(
     """,
     )
 )
+# And of torch.fx.GraphModule, which torch.export makes of the network: a layer of such a name could not be exported.
+OF_TRACED = frozenset(
+    [
+        "add_submodule",
+        "code",
+        "delete_all_unused_submodules",
+        "delete_submodule",
+        "graph",
+        "print_readable",
+        "recompile",
+        "to_folder",
+    ]
+)
 OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", *definitions()})  # taken in the exported file
 
 
@@ -64,7 +77,7 @@ def attribute(id: str) -> str:
     """A public identifier like ``id``: Python would mangle two leading underscores, torch uses one for its own."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", id)
     name = name if name[:1].isalpha() else f"layer_{name.lstrip('_')}"
-    return f"{name}_" if keyword.iskeyword(name) or name in OF_MODULE else name
+    return f"{name}_" if keyword.iskeyword(name) or name in OF_MODULE | OF_TRACED else name
 
 
 def class_name(title: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from builder.diagnostic import Diagnostic, Refused, suggest
 from engine.config import TrainConfig
-from engine.knobs import DROPOUT, KNOBS, knob
+from engine.knobs import DROPOUT, KNOBS, WEIGHT, knob
 
 MOST = 64  # copies in one run
 SEEDS = {"seed": "everything that is drawn by chance", "order": "the order of the examples"}
@@ -71,7 +71,7 @@ def check(copies: int, vary: Mapping[str, Sequence[float]]) -> list[Diagnostic]:
         found.append(Diagnostic("copies/count", what, f"Use {MOST} or fewer.", field="copies"))
     known = [*SEEDS, *(p.name for p in KNOBS if p.name not in TOGETHER)]
     for name, values in vary.items():
-        if name not in known and name != "dropout" and not name.startswith(DROPOUT):
+        if name not in known and name != "dropout" and not name.startswith((DROPOUT, WEIGHT)):
             what = f"{name!r} cannot differ between the copies of a run."
             found.append(Diagnostic("copies/unknown", what, suggest(name, known), field="vary"))
         elif len(values) != copies:

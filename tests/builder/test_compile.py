@@ -14,7 +14,7 @@ from builder.compile import GraphModule, compile_graph
 from builder.diagnostic import Refused
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
-from builder.names import OF_MODULE, attribute, attributes
+from builder.names import OF_MODULE, OF_TRACED, attribute, attributes
 from builder.plan import plan
 from tests.builder.drawings import chain, draw, graphs
 from tests.builder.layers import batch
@@ -128,7 +128,12 @@ def test_the_names_that_torch_uses_are_known() -> None:
     assert {name for name in dir(nn.Module()) if not name.startswith("_")} == OF_MODULE
 
 
-@pytest.mark.parametrize("id", [*sorted(OF_MODULE), "class", "None", "__init__", "_modules", "__x", "_"])
+def test_every_name_that_a_traced_module_uses_itself_is_known() -> None:
+    own = {name for name in dir(torch.fx.GraphModule) if not name.startswith("_")}
+    assert own - OF_MODULE == OF_TRACED
+
+
+@pytest.mark.parametrize("id", [*sorted(OF_MODULE | OF_TRACED), "class", "None", "__init__", "_modules", "__x", "_"])
 def test_a_node_may_have_any_id(id: str) -> None:
     graph = Graph().add(Node("in", "Input")).add(Node(id, "Linear"), [Edge("in", id)])
     net = compile_graph(graph.add(Node("out", "Output"), [Edge(id, "out")]))

@@ -17,7 +17,7 @@ from builder.diagnostic import Refused
 from builder.graph import Graph
 from builder.infer import infer
 from engine.checkpoint import Checkpoint
-from engine.config import SETTINGS
+from engine.config import SETTINGS, DataRef, TrainConfig
 from engine.data import Dataset
 from engine.events import Event
 from engine.goals import ends
@@ -26,6 +26,7 @@ from engine.lanes.native.chain import Unfit
 from engine.loop import Training
 from engine.losses import LOSSES
 from engine.metrics import iou, r2
+from engine.replicas.variants import check, variants
 from tests.engine.drawn import MLP, advance, make, same, weights
 from tests.engine.ends import (
     AUTOENCODER,
@@ -130,6 +131,12 @@ def test_a_weight_of_zero_lets_its_output_teach_nothing() -> None:
     after = weights(training)
     assert torch.equal(before["size.weight"], after["size.weight"])
     assert not torch.equal(before["kind.weight"], after["kind.weight"])
+
+
+def test_copies_of_a_run_may_differ_in_the_weight_of_an_output() -> None:
+    assert check(2, {"weight:prior": [0.0, 0.1]}) == []
+    config = TrainConfig(DataRef("iris"), copies=2, vary={"weight:prior": [0.0, 0.1]})
+    assert [dict(each.knobs) for each in variants(config)] == [{"weight:prior": 0.0}, {"weight:prior": 0.1}]
 
 
 def test_an_autoencoder_is_compared_with_what_went_in() -> None:
