@@ -32,7 +32,8 @@ INCEPTION = (
 def inception(p: Params) -> Graph:
     def filters(name: str, kernel: int = 1) -> tuple[tuple[str, dict[str, Any]], str]:
         padding = {"padding": kernel // 2} if kernel > 1 else {}
-        return ("Conv2d", {"out_channels": p[name], "kernel_size": kernel, **padding}), "ReLU"
+        size = {"out_channels": p[name], "kernel_size": kernel, **padding}
+        return ("Conv2d", size | {"init": "kaiming_normal"}), "ReLU"  # no norm keeps the signals at their size
 
     s = Sketch()
     x = s.add("Input", row=1.5)

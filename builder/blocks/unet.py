@@ -25,8 +25,7 @@ def unet_level(p: Params) -> Graph:
     skip = s.chain(s.add("Input"), *twice)
     if p["depth"] > 0:
         inner = unet_level({"channels": 2 * p["channels"], "depth": p["depth"] - 1})
-        label = f"Level of {2 * p['channels']} channels"
-        below = s.block(inner, s.add("MaxPool2d", skip, row=1), name="level", row=1, label=label)
+        below = s.block(inner, s.add("MaxPool2d", skip, row=1), name="level", row=1, label="U-Net level")
         up = s.add("ConvTranspose2d", below, row=1, out_channels=p["channels"])
         skip = s.chain(s.add("Concat", skip, up), *twice)
     s.add("Output", skip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations, groupby
@@ -14,6 +15,7 @@ import torch
 import builder.templates
 from builder.compile import compile_graph
 from builder.document import dumps
+from builder.flatten import flatten
 from builder.graph import Graph
 from builder.infer import infer
 from builder.picture import wrap
@@ -70,6 +72,35 @@ def test_the_note_covers_no_layer_and_its_text_fits(template: Template) -> None:
 
 def test_lenet_has_the_weights_of_the_paper_with_full_connections() -> None:
     assert infer(load("lenet5")).params == 61_706
+
+
+def for_cifar(name: str) -> Graph:
+    """The template on the 3 × 32 × 32 images for which it was published."""
+    return load(name).set_params("input_1", {"shape": (3, 32, 32)})
+
+
+def test_resnet_20_and_plain_20_have_the_weights_of_the_paper() -> None:
+    """0.27 M (He et al. 2016, table 6). Without projections 269,722 as in its option A, with them 2,752 more."""
+    projections = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+    assert infer(for_cifar("plain20")).params == 269_722
+    assert infer(for_cifar("resnet20")).params == 269_722 + projections == 272_474
+
+
+@pytest.mark.parametrize("name", ["plain20", "resnet20"])
+def test_they_have_twenty_layers_with_weights_on_the_longest_way(name: str) -> None:
+    flat = flatten(load(name))
+    weighted = {n.id for n in flat.nodes if n.type in ("Conv2d", "Linear")}
+    depth: dict[str, int] = {}
+    for id in flat.order():
+        depth[id] = max((depth[e.source] for e in flat.inputs(id)), default=0) + (id in weighted)
+    assert max(depth.values()) == 20
+
+
+def test_the_blocks_of_the_gpt_have_the_weights_that_scaling_laws_count() -> None:
+    """12·d² per block besides biases and norms (Kaplan et al. 2020, table 1)."""
+    inside = {id: info for id, info in infer(load("gpt")).nodes.items() if "." in id}
+    matrices = [w for info in inside.values() for w in info.weights.values() if len(w) == 2]
+    assert sum(math.prod(w) for w in matrices) == 2 * 12 * 64 * 64
 
 
 def test_skips_carry_what_came_in_past_two_convolutions() -> None:

@@ -15,7 +15,7 @@ from builder.graph import Graph
 from builder.infer import infer
 from engine import memory
 from engine.config import DataRef, TrainConfig
-from engine.data import DATASETS, load
+from engine.data import DATASETS, Dataset, load
 from engine.data.csv import csv_dataset
 from engine.preflight import estimate_bytes, preflight
 from tests.builder.drawings import chain, draw
@@ -179,11 +179,11 @@ def test_every_template_fits_the_data_it_is_drawn_for(template: templates.Templa
 
 @pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
 def test_where_a_template_does_not_fit_a_data_set_no_bad_fix_is_offered(template: templates.Template) -> None:
-    graph = templates.load(template.name)
-    for spec in DATASETS[:-1]:
+    graph, every = templates.load(template.name), 4
+    for spec in DATASETS[:-1][templates.TEMPLATES.index(template) % every :: every]:
         data, config = load(DataRef(spec.name)), TrainConfig(DataRef(spec.name))
         found = preflight(graph, config, data)
-        fits = infer(graph).ok and _shapes(graph) == (data.input.shape, (data.outputs,))
+        fits = infer(graph).ok and _fits(graph, data)
         assert any(d.severity == "error" for d in found) != fits
         before = {(d.code, d.node) for d in found if d.severity == "error"}
         for d in found:
@@ -196,9 +196,21 @@ def test_where_a_template_does_not_fit_a_data_set_no_bad_fix_is_offered(template
                 assert left <= before - {(d.code, d.node)}
 
 
-def _shapes(graph: Graph) -> tuple[Any, Any]:
-    inference = infer(graph)
-    return next(iter(inference.inputs.values())).shape, next(iter(inference.outputs.values())).shape
+def _fits(graph: Graph, dataset: Dataset) -> bool:
+    """Every Input has the form of what it takes, and every Output that of what it is compared with."""
+    inference, inputs = infer(graph), {f.name: f for f in dataset.inputs}
+    ends = []
+    for i, (id, given) in enumerate(inference.inputs.items()):
+        name = graph.by_id[id].params.get("field") or [*inputs, ""][min(i, len(inputs))]
+        ends.append(name in inputs and (inputs[name].spec.shape, inputs[name].spec.dtype) == (given.shape, given.dtype))
+    for i, (id, given) in enumerate(inference.outputs.items()):
+        if graph.by_id[id].params.get("loss") != "kl":
+            name = (
+                graph.by_id[id].params.get("target")
+                or [*(f.name for f in dataset.targets), ""][min(i, len(dataset.targets))]
+            )
+            ends.append(name in dataset.fields and dataset.fields[name].answer == given.shape)
+    return all(ends)
 
 
 def test_a_network_that_fits_is_let_through_in_silence() -> None:

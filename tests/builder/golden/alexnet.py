@@ -1,9 +1,23 @@
 """AlexNet for small images: a network drawn in Layerloom."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
+
+
+def initialize(
+    layer: nn.Module,
+    fill: Callable[..., object],
+    **options: object,
+) -> None:
+    """Fills the weight matrices of a layer; its biases start at zero."""
+    for name, weight in layer.named_parameters():
+        if weight.dim() > 1:
+            fill(weight, **options)
+        elif "bias" in name:
+            nn.init.zeros_(weight)
 
 
 class AlexNetForSmallImages(nn.Module):
@@ -40,6 +54,14 @@ class AlexNetForSmallImages(nn.Module):
         self.relu_7 = nn.ReLU()
         # fc8
         self.linear_3 = nn.Linear(128, 10)
+        initialize(self.conv2d_1, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.conv2d_2, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.conv2d_3, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.conv2d_4, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.conv2d_5, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.linear_1, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.linear_2, nn.init.kaiming_normal_, nonlinearity="relu")
+        initialize(self.linear_3, nn.init.kaiming_normal_, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # x: (N, 1, 28, 28)

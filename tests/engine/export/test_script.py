@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from builder.catalog import BY_TYPE
 from builder.graph import Graph, Node
 from builder.infer import infer
 from builder.source import source
@@ -51,13 +53,16 @@ NOISY = chain(
 )
 SMALL = 500_000  # FLOPs of one example; in large networks rounding grows fast
 # Elsewhere the engine sums over all weights at once, and the program over one layer after the other.
+PARTS = 6
+# Of convolutions, attention and recurrent layers the last bit depends on where the weights lie in memory.
+TO_THE_BIT = ("Data", "Dense", "Activation", "Shape", "Regularisation")
 INEXACT = ("l1", "l2", "elastic", "clip_norm")
 
 
-def of_templates() -> dict[str, Recipe]:
-    """Each template with another optimizer, schedule and regularizer."""
+def of_templates(part: int) -> dict[str, Recipe]:
+    """Each template with another optimizer, schedule and regularizer, in PARTS parts."""
     found = {}
-    for i, template in enumerate(TEMPLATES):
+    for i, template in list(enumerate(TEMPLATES))[part::PARTS]:
         graph = load(template.name)
         optimizer = CHOICES["optimizer"][i % len(CHOICES["optimizer"])]
         schedule = CHOICES["schedule"][i % len(CHOICES["schedule"])]
@@ -65,7 +70,7 @@ def of_templates() -> dict[str, Recipe]:
         knobs = {"lr": 0.001, knob: REGULARIZERS[knob]}
         flops = infer(graph).flops
         most = 20 if knob in INEXACT else 50  # what differs in the last digit grows with every step
-        steps = most if flops < SMALL else 10 if flops < 20 * SMALL else 3
+        steps = most if flops < SMALL else 10 if flops < 4 * SMALL else 3
         name = f"{template.name}-{optimizer}-{schedule}-{knob}"
         found[name] = recipe(template.name, steps, optimizer=optimizer, schedule=schedule, knobs=knobs)
     return found
@@ -102,7 +107,7 @@ def oddly_named() -> Graph:
     return Graph(nodes, tuple(replace(e, source=new[e.source], target=new[e.target]) for e in graph.edges))
 
 
-MAKERS = {"templates": of_templates, "settings": of_settings}
+MAKERS = {f"templates {part}": partial(of_templates, part) for part in range(PARTS)} | {"settings": of_settings}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,8 @@ def test_in_a_clean_process_the_program_has_the_losses_of_the_engine_and_where_p
         np.testing.assert_allclose(theirs, losses, rtol=1e-5, atol=1e-5, err_msg=name)
         found = load_file(tmp_path / name / "ours.safetensors")
         assert found.keys() == weights.keys()
-        if not each.changes and not any(each.acts(knob) for knob in INEXACT):
+        plain = all(n.type in BY_TYPE and BY_TYPE[n.type].group in TO_THE_BIT for n in each.graph.nodes)
+        if plain and not each.changes and not any(each.acts(knob) for knob in INEXACT):
             assert theirs == losses, name
             assert [k for k in weights if not torch.equal(found[k], weights[k])] == [], name
 
