@@ -33,7 +33,7 @@ WORKLOADS = {
         Workload("spiral", "MLP 2-8-8-1, tanh, two spirals", 10, "sgd", 0.1, 40),
         Workload("mlp", "MLP 64-128-64-10, ReLU, digits", 32, "adam", 1e-3, 8),
         Workload("cnn", "conv 16, pool, conv 32, pool, dense, 28 × 28", 64, "adam", 1e-3, 3),
-        Workload("lstm", "LSTM 64, 50 steps of 4 numbers", 32, "adam", 2e-3, 12),
+        Workload("lstm", "LSTM 64, 50 steps of 4 numbers", 32, "adam", 2e-3, 6),
         Workload("deep", "MLP of 20 layers of 64, ReLU, digits", 32, "adam", 5e-4, 8),
         Workload("transformer", "encoder, 64 wide, 4 heads, 2 layers, 64 tokens", 32, "adam", 1e-3, 2),
     )
@@ -71,7 +71,7 @@ def _data(name: str, digits: tuple[Array, Array]) -> tuple[Array, Array]:
             return x, labels
         case "lstm":  # which of four frequencies, under noise
             y, t = random.integers(0, 4, 1600), np.arange(50)
-            wave = np.sin(0.1 * (1 + y)[:, None, None] * t[:, None] + random.uniform(0, 2 * np.pi, (1600, 1, 4)))
+            wave = np.sin(0.1 * (1 + y)[:, None, None] * t[:, None] + random.uniform(0, np.pi, (1600, 1, 4)))
             return (wave + 0.3 * random.standard_normal(wave.shape)).astype(np.float32), y
         case "transformer":  # which of four words occurs most often
             y, x = random.integers(0, 4, 1600), random.integers(0, WORDS, (1600, TOKENS))
