@@ -10,7 +10,7 @@ from builder.graph import Graph, Node
 WIDTH, HEIGHT = 260.0, 72.0  # px of the picture
 BOX = (150.0, 80.0)  # canvas px of a layer
 LARGEST = 0.2  # how large a canvas px may get, so that a network of three layers is not drawn in giant boxes
-BEHIND = 3.0  # px from a block to the sheets behind it
+BEHIND = 0.15  # of the height of a box: how far the sheets behind a block stick out
 LINE = "#8b929c"  # seen on white and on black
 
 
@@ -38,7 +38,8 @@ def _line(source: tuple[float, float], target: tuple[float, float], size: tuple[
 def _box(node: Node, at: tuple[float, float], size: tuple[float, float]) -> str:
     spec = BY_TYPE.get(node.type)
     color = GROUP_COLORS.get(spec.group, OTHER) if spec else OTHER
-    sheets = (2 * BEHIND, BEHIND, 0.0) if is_block(node) else (0.0,)
+    step = BEHIND * size[1]
+    sheets = (2 * step, step, 0.0) if is_block(node) else (0.0,)
     return "".join(
         f'<rect x="{at[0] + d:.1f}" y="{at[1] + d:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}" rx="2" '
         f'fill="{color}" stroke="{LINE}" stroke-width="0.7"/>'
