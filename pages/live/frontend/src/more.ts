@@ -6,6 +6,7 @@ import type { Measured } from "./measured";
 
 /** What the names in a "costs" record mean, for those that are no measurement to choose. */
 const WORDS: Record<string, string> = {
+  point: "Losses of the batches",
   evaluation: "Losses and metrics on fixed examples",
   interruption: "Showing what is inside of a step",
   step: "Copying weights and outputs",

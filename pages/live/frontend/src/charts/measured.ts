@@ -72,9 +72,9 @@ const sharpness = measurement("sharpness", false, {
   figure: (view) => against(view, "sharpness λ", line(view, "sharpness", "sharpness"), "limit 2/η", line(view, "sharpness", "limit")),
 });
 
-const batchSize = (history: History, whole: Line): Line => {
-  const size = history.knobs.batch_size, x = whole.x;
-  return size && x.length ? { x: [x[0]!, x.at(-1)!], y: [size, size] } : NONE;
+const batchSize = (view: View): Line => {
+  const size = view.history.knobs.batch_size;
+  return size ? { x: [0, view.end], y: [size, size] } : NONE;
 };
 
 const noise = measurement("noise", false, {
@@ -83,7 +83,7 @@ const noise = measurement("noise", false, {
   says: "Batches far smaller than B are mostly noise; far larger ones work for nothing. No point: all noise.",
   figure(view) {
     const scale = line(view, "noise", "scale");
-    const figure = against(view, "noise scale B", scale, "batch size", batchSize(view.history, scale));
+    const figure = against(view, "noise scale B", scale, "batch size", batchSize(view));
     return scale.x.length ? figure : { ...figure, note: "All noise so far: no direction stands out from the chance of the draw." };
   },
 });
