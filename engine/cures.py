@@ -11,6 +11,12 @@ from engine.knobs import BY_NAME
 Kind = Literal["numbers", "memory"]
 RISE = 2.0  # a loss of so many times the lowest one before: it had gone wrong already
 CLIP = 1.0
+LARGE, GROWN = 1e3, 1e6  # losses of standardised targets are about 1; beyond both it will not come back
+
+
+def diverges(loss: float, lowest: float) -> bool:
+    """Whether a loss that is still finite has grown past all bounds. ``lowest`` is the lowest one so far."""
+    return loss > LARGE and loss > GROWN * lowest
 
 
 def healthy(moments: Sequence[Moment]) -> Moment | None:

@@ -28,9 +28,9 @@ from engine.breakpoints import parse_all, without_layer
 from engine.checkpoint import Checkpoint
 from engine.config import DataRef, TrainConfig
 from engine.control import Command, Inbox
-from engine.cures import cures
+from engine.cures import cures, diverges
 from engine.events import OVER, Event, State
-from engine.faults import RunFault, is_out_of_memory
+from engine.faults import CURE, RunFault, is_out_of_memory
 from engine.guard import Guard, rows_of
 from engine.keeper import Keeper
 from engine.kept import about
@@ -73,6 +73,7 @@ class Worker:
         self.guard = Guard(training)
         self.turned = float("-inf")  # when a knob was turned last
         self.begun = training.step  # before the batches at hand
+        self.lowest = float("inf")  # loss of the batches between two points
 
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
@@ -109,8 +110,17 @@ class Worker:
                 self._end(event.body["state"], event.body["reason"])
                 continue
             self.recorder.add(event)
+            if event.kind == "point" and isinstance(loss := event.body["batch_loss"], float):
+                self._check_growth(loss)
             if event.kind == "hit" and self.state == "running":
                 self._pause(event.body["says"])
+
+    def _check_growth(self, loss: float) -> None:
+        """Ends a run whose loss has grown past all bounds, at the point that tells it."""
+        self.lowest = min(self.lowest, loss)
+        if diverges(loss, self.lowest):
+            words = f"the loss has grown to {loss:.3g}, from {self.lowest:.3g} at its lowest"
+            raise RunFault(f"Training stopped at step {self.training.step}: {words}. It diverges. {CURE}")
 
     def _fail(self, fault: RunFault) -> None:
         """The run broke: what remains is the last good state, the batch that did it, and what may help."""

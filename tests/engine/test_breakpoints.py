@@ -15,12 +15,13 @@ from builder.diagnostic import Refused
 from engine import data
 from engine.breakpoints import BY_LAYER, EVALUATED, Breakpoint, parse, parse_all, without_layer
 from engine.control import Inbox, check
-from engine.cures import cures, healthy
+from engine.cures import cures, diverges, healthy
 from engine.fork import fork
 from engine.kept import Moment
 from engine.lanes.native import build
 from engine.loop import Training
 from engine.pace import EveryN
+from engine.report import Reporter
 from engine.worker import work
 from tests.engine.running import all_of, make, state, wait
 
@@ -230,6 +231,26 @@ def test_a_healthy_moment_is_the_newest_before_the_loss_rose():
     assert healthy(moments).step == 30
     assert healthy(moments[:1]).step == 0
     assert healthy([]) is None
+
+
+def test_a_loss_that_grows_past_all_bounds_ends_the_run_while_it_is_still_finite(tmp_path, monkeypatch):
+    losses = iter([0.5, 0.7, 5e6])
+    real = Reporter._point
+    monkeypatch.setattr(Reporter, "_point", lambda *more: real(*more) | {"batch_loss": next(losses)})
+    run = make(tmp_path)
+    assert work(run, Inbox()) == "failed"
+    last = all_of(run, "state")[-1].body
+    assert "the loss has grown to 5e+06, from 0.5 at its lowest. It diverges. Lower the learning rate" in last["reason"]
+    assert last["cures"][0]["knobs"] == {"lr": 0.001}
+    assert len(all_of(run, "point")) == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "lowest", "found"),
+    [(2e3, 1e-4, True), (900.0, 1e-9, False), (1e5, 1.0, False), (1e7, 5.0, True), (float("inf"), 1.0, True)],
+)
+def test_a_loss_has_to_be_large_and_to_have_grown(loss, lowest, found):
+    assert diverges(loss, lowest) is found
 
 
 def test_out_of_memory_offers_half_the_batch():
