@@ -249,6 +249,12 @@ def test_the_estimate_counts_what_a_hand_count_gives() -> None:
     assert estimate_bytes(graph, large, data) == sgd + 4 * kept * (2000 - 359)
 
 
+def test_the_estimate_counts_what_is_given_for_all_held_out_examples() -> None:
+    graph, ref = net((1, 28, 28), "Flatten", linear(10)), DataRef("mnist", {"test_share": 0.5})
+    need = memory.need(infer(graph), TrainConfig(ref), load(ref))
+    assert need.activations == 4 * ((784 + 784 + 10 + 10) * 1024 + 10 * (2500 - 1024))
+
+
 def test_the_state_of_each_optimizer_is_counted_as_it_is_kept() -> None:
     optimizers = pytest.importorskip("engine.optimizers").OPTIMIZERS
     assert {name: len(o.buffers) for name, o in optimizers.items()} == memory.STATE
