@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import networkx as nx
+
 from builder.diagnostic import Diagnostic
 from builder.graph import Graph, Node
 from builder.spec import Inputs, LayerSpec, Param, Params, Port, TensorSpec
@@ -83,6 +85,24 @@ def times(node: Node) -> int:
 def size(graph: Graph) -> int:
     """How many nodes ``graph`` has when its blocks are written out, without doing so."""
     return sum(times(n) * size(inside(n)) if is_block(n) else 1 for n in graph.nodes)
+
+
+def live_part(graph: Graph, outputs: list[str]) -> tuple[Graph, set[str]]:
+    """``graph`` without connections to ports that are not used in their block, and what then leads to ``outputs``."""
+    unused = {(n.id, i) for n in graph.nodes if is_block(n) for i in _unused(n)}
+    kept = Graph(graph.nodes, tuple(e for e in graph.edges if (e.target, e.port) not in unused))
+    return kept, set(outputs).union(*(nx.ancestors(kept.nx, id) for id in outputs))
+
+
+def used_ports(inner: Graph) -> list[str]:
+    """The Inputs of a block from which a way leads to its Output, also through the blocks within."""
+    _, live = live_part(inner, [n.id for n in exits(inner)])
+    return [n.id for n in entries(inner) if n.id in live]
+
+
+def _unused(block: Node) -> list[int]:
+    used = used_ports(inside(block))
+    return [i for i, n in enumerate(entries(inside(block))) if n.id not in used]
 
 
 def prefixes(node: Node, before: str = "") -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from builder.block import MAX_LAYERS, REPEAT, entries, exits, inside, is_block, prefixes, size, times
+from builder.block import MAX_LAYERS, REPEAT, entries, exits, inside, is_block, prefixes, size, times, used_ports
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic, Fix
-from builder.drawing import Catalog, Drawing, Found, reached, readers_of
+from builder.drawing import Catalog, Drawing, Found, readers_of
 from builder.edit import Inside, SetParams
 from builder.fixes import name
 from builder.flatten import too_many
@@ -102,17 +102,11 @@ class _Level:
             return
         readers, n = self.drawing.readers(node.id, self.beyond), len(entries(inside(node)))
         block = _block(node, inputs[:n] or (None,) * n, readers, self.catalog)
-        if times(node) > 1 and self._skips(node):
+        if times(node) > 1 and _skips(inside(node)):
             self.found.append(_unchained(node))
         self.blocks[node.id] = block
         self.nodes[node.id] = _summed(block, inputs)
         self.found += block.found
-
-    def _skips(self, node: Node) -> bool:
-        """Whether what comes into the first port leads nowhere, so that only the last of the repeats counts."""
-        inner = inside(node)
-        starts, ends = [n.id for n in entries(inner)[:1]], [n.id for n in exits(inner)]
-        return bool(starts and ends) and not reached(starts, inner.nx.successors) & set(ends)
 
     def _share(self, order: tuple[str, ...]) -> None:
         for id in order:
@@ -193,6 +187,11 @@ def _misfit(node: Node, k: int, given: TensorSpec | None, problem: Diagnostic) -
     cure = "Give it an output like its input, or repeat it less often."
     fewer = Fix(f"Repeat it {k} times" if k > 1 else "Do not repeat it", (SetParams(node.id, {REPEAT.name: k}),))
     return Found(Diagnostic("block/repeat", what, cure, node.id, REPEAT.name), (fewer,))
+
+
+def _skips(inner: Graph) -> bool:
+    """Whether what comes into the first port leads nowhere, so that only the last of the repeats counts."""
+    return bool(entries(inner) and exits(inner)) and entries(inner)[0].id not in used_ports(inner)
 
 
 def _unchained(node: Node) -> Found:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
-
-from builder.block import BLOCK, entries, exits, inside, is_block, prefixes
+from builder.block import BLOCK, entries, exits, inside, is_block, live_part, prefixes, used_ports
 from builder.catalog import BY_TYPE
-from builder.graph import Graph, Node
+from builder.graph import Graph
 from builder.infer import Inference
 from builder.names import attributes
 from builder.plan import Registers, known, step
@@ -67,7 +65,7 @@ def outline(found: Inference) -> Body:
 
 def _body(found: Inference, title: str, graph: Graph, prefix: str, inputs: list[str]) -> Body:
     outputs = [n.id for n in exits(graph)]
-    graph, live = _live(graph, outputs)
+    graph, live = live_part(graph, outputs)
     order = [id for id in graph.order() if id in live and id not in inputs]
     layers = [id for id in order if id not in outputs]
     names = attributes(dict.fromkeys(owner(graph, id) for id in layers))
@@ -100,21 +98,3 @@ def _block(found: Inference, live: Graph, id: str, prefix: str, name: str, regis
     forward = FORWARD if len(edges) == 1 else Call("self", tuple(In(i) for i in range(len(edges))))
     output = known(found.nodes[prefix + id].output)
     return Line(name, node.type, node.label, forward, sources, target, output, times=times)
-
-
-def _live(graph: Graph, outputs: list[str]) -> tuple[Graph, set[str]]:
-    """``graph`` without connections to ports that are not used in their block, and what then leads to ``outputs``."""
-    unused = {(n.id, i) for n in graph.nodes if is_block(n) for i in _unused(n)}
-    kept = Graph(graph.nodes, tuple(e for e in graph.edges if (e.target, e.port) not in unused))
-    return kept, set(outputs).union(*(nx.ancestors(kept.nx, id) for id in outputs))
-
-
-def used_ports(inner: Graph) -> list[str]:
-    """The Inputs of a block from which a way leads to its Output."""
-    _, live = _live(inner, [n.id for n in exits(inner)])
-    return [n.id for n in entries(inner) if n.id in live]
-
-
-def _unused(block: Node) -> list[int]:
-    used = used_ports(inside(block))
-    return [i for i, n in enumerate(entries(inside(block))) if n.id not in used]

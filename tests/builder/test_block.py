@@ -143,6 +143,14 @@ def test_a_block_of_which_only_the_last_repeat_would_count_is_refused_with_a_cur
     assert infer(apply(graph, problem.fix.edits)).ok
 
 
+def test_a_first_port_that_ends_in_a_block_within_does_not_count_as_used() -> None:
+    within = draw("x:Input m:Input a:ReLU o:Output", "m>a a>o")
+    inner = draw("x:Input m:Input b:Block o:Output", "x>b:0 m>b:1 b>o").set_inner("b", within)
+    graph = TWO_PORTS.set_inner("d", inner)
+    assert [d.code for d in infer(graph).errors] == ["block/unchained"]
+    assert infer(graph.set_params("d", {"repeat": 1})).ok
+
+
 @pytest.mark.parametrize("id", ["train", "forward", "class", "_modules", "T_destination"])
 def test_blocks_and_layers_in_them_may_have_any_id(id: str) -> None:
     inner = Graph((Node("x", "Input"), Node(id, "Linear"), Node("o", "Output")), (Edge("x", id), Edge(id, "o")))
