@@ -31,7 +31,7 @@ def other(browser: Browser) -> Iterator[Page]:
 
 
 def layers(page: Page, count: int) -> None:
-    expect(page.locator(".react-flow__node")).to_have_count(count)
+    expect(page.locator(".react-flow__node:has(.layer)")).to_have_count(count)
 
 
 def pick(page: Page, template: str, count: int) -> None:
