@@ -115,11 +115,11 @@ class Reporter:
         if val:
             self.ledger.add("evaluation", self.evaluator.cost)
             self.pace.paid("evaluation", seconds, self.evaluator.cost)
-        self.pace.paid("point", seconds, 0.0)
+        began = self.ledger.clock()
         rate = self.batches / max(seconds - self.since, 1e-9)
         mean = self.losses / self.batches if self.batches else None
         self.losses, self.batches, self.since = 0.0, 0, seconds
-        return {
+        body = {
             "train_loss": train and train.loss,
             "val_loss": val and val.loss,
             "batch_loss": None if mean is None else finite(mean),
@@ -131,6 +131,10 @@ class Reporter:
             "seconds": round(seconds, 4),
             **_each(train, val),
         }
+        cost = self.ledger.clock() - began
+        self.ledger.add("point", cost)
+        self.pace.paid("point", seconds, cost)
+        return body
 
 
 def _each(train: Score | None, val: Score | None) -> dict[str, Any]:
