@@ -51,9 +51,9 @@ def test_measuring_everything_changes_no_bit_in_any_lane(case: str, lane: str):
     if build.compiler() is not None:
         build.made()
     graph, data = CASES[case]
-    bare = trained(200, graph, data, watch=False, every=10**9, knobs=KNOBS, lane=lane)
+    bare = trained(140, graph, data, watch=False, every=10**9, knobs=KNOBS, lane=lane)
     training = ask(make(graph, data, every=3, knobs=KNOBS, lane=lane), *NAMES)
-    found = kinds(advance(training, 200))
+    found = kinds(advance(training, 140))
     assert all(found[name] for name in NAMES), found
     assert same(weights(training), bare)
     assert all(module.training for module in training.model.modules())
