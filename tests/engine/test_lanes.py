@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder import templates
-from builder.graph import Edge, Graph
 from builder.infer import infer
 from engine import knobs
 from engine.batches import Batches
@@ -25,10 +23,10 @@ from engine.faults import RunFault
 from engine.lanes import choice
 from engine.lanes.eager import Eager
 from engine.lanes.native import build
-from engine.lanes.native.chain import Unfit
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
 from tests.engine.drawn import CNN, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
+from tests.engine.lanes import TOLERANCE, assert_alike, both, image, unfit
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
 
@@ -38,39 +36,11 @@ def compiled() -> None:
     build.made()
 
 
-TOLERANCE = 1e-5  # of the largest weight, after 100 steps
 OPTIMIZERS = next(p.choices for p in SETTINGS if p.name == "optimizer")
 REGULAR = {"l1": 1e-3, "l2": 1e-2, "elastic": 1e-3, "elastic_mix": 0.3, "weight_decay": 0.05}
 CLIPPED = {"clip_value": 0.02, "clip_norm": 0.05, "label_smoothing": 0.1, "batch_size": 7}
 GRU = chain(("Input", {"shape": (24, 1)}), ("GRU", {}), ("Linear", {"out_features": 1}), ("Output", {}))
 NOISY = {"input_noise": 0.2, "dropout": 0.4, "batch_size": 33}
-
-
-def both(steps: int, *args: Any, lane: str = "native", **own: Any) -> tuple[Training, Training]:
-    """The same training in the reference and in another lane, one after the other: they share torch's stream."""
-    found = []
-    for each in ("eager", lane):
-        training = make(*args, lane=each, **own)
-        advance(training, steps)
-        found.append(training)
-    return found[0], found[1]
-
-
-def assert_alike(reference: Training, native: Training, tolerance: float = TOLERANCE) -> None:
-    assert reference.lane.name == "eager" != native.lane.name
-    assert reference.step == native.step
-    most = float(reference.flat.weights.abs().max())
-    assert float((reference.flat.weights - native.flat.weights).abs().max()) <= tolerance * most
-    assert native.report.losses == pytest.approx(reference.report.losses, rel=tolerance)
-
-
-def unfit(graph: Graph, data: Dataset) -> str | None:
-    """Why the native lane does not take a network; None if it does."""
-    try:
-        make(graph, data, lane="native")
-    except Unfit as why:
-        return str(why)
-    return None
 
 
 def stridden(training: Training, steps: int) -> list[Event]:
@@ -158,108 +128,9 @@ class TestSameNumbers:
                     assert (a is None and b is None) or b == pytest.approx(a, rel=1e-3, abs=1e-5)
 
 
-def image(*layers: tuple[str, dict[str, Any]]) -> Graph:
-    """From the digits (1, 8, 8) to ten classes."""
-    start = ("Conv2d", {"out_channels": 3, "kernel_size": 1})  # so that what follows has channels, and a gradient below
-    return chain(("Input", {"shape": (1, 8, 8)}), start, *layers, ("Flatten", {}), ("Linear", {"out_features": 10}),
-                 ("Output", {}))  # fmt: skip
-
-
-EACH = st.tuples(st.integers(1, 4), st.integers(1, 4))
-
-
-class TestWindows:
-    @settings(max_examples=25, deadline=None)
-    @given(st.integers(1, 9), EACH, EACH, EACH, EACH, st.booleans(), st.sampled_from([1, 5, 16, 33, 64]))
-    def test_convolutions_of_any_form(self, filters, kernel, stride, padding, dilation, bias, batch):
-        assume(all(d * (k - 1) < 8 + 2 * p for k, d, p in zip(kernel, dilation, padding, strict=True)))
-        conv = {"out_channels": filters, "kernel_size": kernel, "stride": stride, "padding": padding,
-                "dilation": dilation, "bias": bias}  # fmt: skip
-        assert_alike(*both(12, image(("Conv2d", conv), ("Tanh", {})), "digits", optimizer="momentum",
-                           knobs={"lr": 0.05, "batch_size": batch}))  # fmt: skip
-
-    @settings(max_examples=12, deadline=None)
-    @given(st.sampled_from(["MaxPool2d", "AvgPool2d"]), EACH, EACH, st.integers(0, 1), st.sampled_from([1, 17, 32]))
-    def test_pools_of_any_form(self, type_, window, stride, padding, batch):
-        assume(min(window) > padding)
-        pool = {"kernel_size": window, "stride": stride, "padding": padding}
-        net = image(("ReLU", {}), (type_, pool), ("Conv2d", {"out_channels": 4, "kernel_size": 2, "padding": 1}))
-        assert_alike(*both(12, net, "digits", optimizer="momentum", knobs={"lr": 0.05, "batch_size": batch}))
-
-    @pytest.mark.parametrize("kernel", [2, 3, 4])
-    def test_same_padding_of_even_and_odd_kernels(self, kernel: int):
-        same = ("Conv2d", {"out_channels": 8, "kernel_size": kernel, "same_padding": True})
-        assert_alike(*both(20, image(same, ("ReLU", {}), same), "digits", optimizer="sgd"))
-
-    def test_signals(self):
-        net = chain(("Input", {"shape": (24, 1)}), ("Flatten", {}), ("Unflatten", {"shape": (1, 24)}),
-                    ("Conv1d", {"out_channels": 5, "kernel_size": 4, "stride": 2}), ("ReLU", {}), ("MaxPool1d", {}),
-                    ("Conv1d", {"out_channels": 7, "padding": 2, "dilation": 2}), ("AvgPool1d", {}), ("Flatten", {}),
-                    ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
-        assert_alike(*both(40, net, "sunspots", optimizer="adam", knobs={"lr": 0.003, "batch_size": 20}))
-
-    def test_equal_values_in_a_window_and_dropout_behind_it(self):
-        net = image(("ReLU", {}), ("MaxPool2d", {"kernel_size": 3, "stride": 1}), ("Dropout", {"p": 0.3}))
-        assert_alike(*both(30, net, "digits", optimizer="sgd", knobs={"lr": 0.1, "input_noise": 0.1}))
-
-
-class TestRecurrent:
-    @pytest.mark.parametrize("own", [{}, {"bias": False}, {"num_layers": 2}, {"output": "sequence"}])
-    @pytest.mark.parametrize(("hidden", "batch"), [(5, 7), (16, 32)])
-    def test_an_lstm_in_one_direction(self, own: dict[str, Any], hidden: int, batch: int):
-        lstm = ("LSTM", {"hidden_size": hidden, **own})
-        net = chain(("Input", {"shape": (24, 1)}), lstm, ("LSTM", {"hidden_size": 3}) if "output" in own else
-                    ("Tanh", {}), ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
-        assert_alike(*both(40, net, "sunspots", optimizer="momentum", knobs={"lr": 0.03, "batch_size": batch}))
-
-    def test_both_directions_are_for_the_reference(self):
-        net = chain(("Input", {"shape": (24, 1)}), ("LSTM", {"bidirectional": True}), ("Linear", {"out_features": 1}),
-                    ("Output", {}))  # fmt: skip
-        assert isinstance(make(net, "sunspots", lane="auto").lane, Eager)
-
-
 def line() -> Dataset:
     x = np.linspace(-2, 2, 200)[:, None]
     return table(x, np.sin(x).astype(np.float32))
-
-
-class TestLean:
-    """Attention of a sequence to itself, without copies."""
-
-    @pytest.mark.parametrize(
-        "own",
-        [{}, {"dropout": 0.3}, {"norm_first": True, "activation": "gelu"}],
-        ids=["plain", "dropout", "norm first"],
-    )
-    @pytest.mark.parametrize("type_", ["TransformerEncoderLayer", "TransformerDecoderLayer"])
-    def test_transformers_train_as_in_the_reference(self, type_: str, own: dict[str, Any]):
-        net, data = transformer(type_, {"dim_feedforward": 16, "dropout": 0.0, **own}), load(DataRef("sunspots"))
-        found, first = {}, {}
-        for lane in ("eager", "lean"):
-            found[lane] = make(net, data, lane=lane, optimizer="momentum", knobs={"lr": 0.01, "batch_size": 16})
-            advance(found[lane], 1)
-            first[lane] = found[lane].report.losses
-            advance(found[lane], 59)
-        assert first["eager"] == first["lean"], "forward they are the same to the bit"
-        assert_alike(found["eager"], found["lean"])
-
-    def test_it_is_chosen_where_there_is_attention_and_leaves_the_modules_as_they_were(self):
-        training = make(transformer("TransformerEncoderLayer", {"dropout": 0.0}), "sunspots", lane="auto")
-        assert training.lane.name == "lean"
-        assert make(transformer("TransformerEncoderLayer", {}), "sunspots", lane="auto").lane.name == "eager"
-        advance(training, 2)
-        assert all("forward" not in vars(m) for m in training.model.modules())
-
-
-def transformer(type_: str, params: dict[str, Any]) -> Graph:
-    """From the sunspots (24, 1) to one number."""
-    graph = chain(("Input", {"shape": (24, 1)}), ("Linear", {"out_features": 8}), ("LearnedPositions", {}),
-                  (type_, {"num_heads": 2, **params}), ("Mean", {}), ("Linear", {"out_features": 1}),
-                  ("Output", {}))  # fmt: skip
-    if type_ == "TransformerDecoderLayer":
-        node = next(n for n in graph.nodes if n.type == type_)
-        graph = replace(graph, edges=(*graph.edges, Edge(graph.inputs(node.id)[0].source, node.id, 1)))
-    return graph
 
 
 class TestChangingLanes:
