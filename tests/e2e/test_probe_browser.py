@@ -70,8 +70,11 @@ def test_a_cure_is_pressed_and_the_next_preview_is_healthy(design: Page) -> None
     choose(design, "exploding")
     design.get_by_role("button", name="Start from Kaiming normal weights").click()
     expect(design.get_by_text("every layer learns.")).to_be_visible(timeout=PATIENCE)
-    last = design.evaluate("window.previews.at(-1).nodes")
-    assert all(node["c"] == pytest.approx(0.5) for node in last.values() if node["c"] is not None)
+    seen = "Object.values(window.previews.at(-1).nodes).map((node) => node.c ?? null).filter((c) => c !== null)"
+    healthy = (
+        f"(() => {{ const seen = {seen}; return seen.length === 7 && seen.every((c) => Math.abs(c - 0.5) < 1e-6); }})()"
+    )
+    design.wait_for_function(healthy, timeout=PATIENCE)
 
 
 def test_switched_off_the_pictures_go_and_come_back_when_switched_on(design: Page) -> None:
