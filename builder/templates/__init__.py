@@ -220,6 +220,7 @@ TEMPLATES: tuple[Template, ...] = (
         "digit_pairs",
         settings={"steps": 3000},
         knobs={"lr": 0.001, "batch_size": 64},
+        options={"size": 12_000},
     ),
     Template(
         "cnn_1d",
