@@ -1,4 +1,4 @@
-"""Eight copies of a network as one program against eight separate runs of the eager lane, in model-steps per CPU-second.
+"""Eight copies of a network as one program against eight separate runs of the eager lane, in steps per CPU-second.
 
 Both are watched in full, take turns in this process on one thread, and start from the same weights; a ratio is formed
 within each round. Before the clock starts, copy k is compared with its separate run.
