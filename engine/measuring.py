@@ -7,6 +7,7 @@ measurement is repeated within a budget, until it is asked for no more. Nothing 
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SHARE = 0.01  # of the CPU time for the readings that are asked for, and as much for the studies
 HZ = 4  # readings per second at the most
-IMPOSSIBLE = (RuntimeError, ArithmeticError, MemoryError)  # NotImplementedError is a RuntimeError
 
 
 class Measuring:
@@ -109,8 +109,9 @@ class Measuring:
             next(self._work[1])
         except StopIteration as end:
             return self._done(kind, end.value)
-        except IMPOSSIBLE:
+        except Exception:  # whatever is wrong with a measurement, the run goes on
             self._drop(kind)
+            traceback.print_exc()  # into worker.log
             return Event("diagnostic", self.training.step, impossible(kind).to_json())
         return None
 

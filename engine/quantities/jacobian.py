@@ -47,10 +47,11 @@ def layers(mirror: Mirror) -> dict[str, tuple[Layer, str]]:
     """Each node with one input: what it computes, and the node that it gets its input from."""
     steps = plan(mirror.material.graph)
     holder = {register: id for register, (id, _) in enumerate(steps.inputs)}
+    modules = dict(mirror.model.named_modules())
     found: dict[str, tuple[Layer, str]] = {}
     for step in steps.steps:
         if len(step.sources) == 1:
-            run, module = bind(step.forward), mirror.model._modules.get(step.name)
+            run, module = bind(step.forward), modules.get(step.name)
             found[step.node] = (lambda x, run=run, module=module: run(module, [x])), holder[step.sources[0]]  # type: ignore[misc]
         holder[step.target] = step.node
     return found

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from builder.compile import compile_graph
-from builder.graph import Graph
+from builder.graph import Edge, Graph, Node
 from builder.spec import TensorSpec
 from engine import device as devices
 from engine.data.spec import Field
@@ -221,6 +221,18 @@ class TestJacobianGain:
         found = result(JacobianGain(), mirror(training))["gain"]
         sigma = torch.linalg.matrix_norm(training.model.get_submodule("linear_1").weight.detach(), 2)
         assert found[0] == pytest.approx(float(sigma), rel=1e-3)
+
+    def test_layers_within_blocks_are_measured_too(self):
+        inner = chain(("Input", {"shape": (5,)}), ("Linear", {"out_features": 5}), ("Tanh", {}), ("Output", {}))
+        block = Node("block_1", "Block", {"repeat": 2}, inner=inner)
+        edges = (Edge("tanh_1", "block_1"), Edge("block_1", "linear_2"))
+        kept = tuple(e for e in NET.edges if (e.source, e.target) != ("tanh_1", "linear_2"))
+        training = make(Graph((*NET.nodes, block), (*kept, *edges)))
+        found = result(JacobianGain(), mirror(training))["gain"]
+        gains = {m.id: gain for m, gain in zip(training.network.measured, found, strict=True)}
+        for id in ("block_1.0.linear_1", "block_1.1.linear_1"):
+            weight = training.model.get_submodule(id).weight.detach()
+            assert gains[id] == pytest.approx(float(torch.linalg.matrix_norm(weight, 2)), rel=0.02)
 
     def test_layers_with_several_inputs_or_class_numbers_have_none(self):
         graph = chain(
