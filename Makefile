@@ -4,7 +4,7 @@ PORT   ?= 8501
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast property lint format chromium benchmarks bundles
+.PHONY: help run test test-fast property lint format chromium benchmarks peers bundles
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,8 +27,11 @@ lint: $(VENV)/dev.stamp ## ruff and mypy
 format: $(VENV)/dev.stamp ## rewrite the sources as ruff formats them
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-benchmarks: $(VENV)/dev.stamp ## measure what we claim (half an hour)
-	for f in $$(grep -l '__main__' benchmarks/*.py); do PYTHONPATH=. $(BIN)/python $$f || exit 1; done
+benchmarks: $(VENV)/dev.stamp ## measure what we claim, but for the peers (an hour)
+	for f in $$(grep -l '__main__' benchmarks/*.py | grep -v peers); do PYTHONPATH=. $(BIN)/python $$f || exit 1; done
+
+peers: $(VENV)/dev.stamp ## install other libraries, each on its own, and train beside them (an hour)
+	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
 
 bundles: ## rebuild the browser bundles after a change in pages/*/frontend (needs Node)
 	for d in pages/*/frontend; do (cd $$d && npm ci && npm run check && npm run build) || exit 1; done
