@@ -17,6 +17,8 @@ from builder.fixes import GAP, name
 from builder.graph import Edge, Graph, Node
 
 Place = tuple[float, float]
+WIDTH, HEIGHT = 200.0, 100.0  # canvas pixels that a layer takes
+DOWN = 170.0  # from one row to the next
 
 
 def group(graph: Graph, ids: Iterable[str], title: str = "", depth: int = 0) -> tuple[Edit, ...]:
@@ -32,7 +34,9 @@ def group(graph: Graph, ids: Iterable[str], title: str = "", depth: int = 0) -> 
     sources = _sources(graph, chosen)
     last = _given(graph, chosen)[0]
     block = graph.fresh_id(BLOCK.type)
-    node = Node(block, BLOCK.type, {}, title, _middle(graph, chosen), _inner(graph, chosen, sources, last))
+    # Where the first of them stood is room for the block, and nobody has to look for it.
+    place = graph.by_id[_ordered(graph, chosen)[0]].position
+    node = Node(block, BLOCK.type, {}, title, place, _inner(graph, chosen, sources, last))
     into = [Connect(Edge(source, block, port)) for port, (source, _) in enumerate(sources) if source]
     out = [Connect(Edge(block, e.target, e.port)) for e in _leaving(graph, chosen)]
     return (AddNode(node), *(RemoveNode(id) for id in chosen), *into, *out)
@@ -122,25 +126,46 @@ def _depth(node: Node) -> int:
     return 1 + max(map(_depth, inside(node).nodes), default=0) if is_block(node) else 0
 
 
+def _ordered(graph: Graph, ids: Iterable[str]) -> list[str]:
+    """``ids``, each after what it reads; in drawing order where data would flow in a circle."""
+    ids = list(ids)
+    part = graph.nx.subgraph(ids)
+    if not nx.is_directed_acyclic_graph(part):
+        return ids
+    return list(nx.lexicographical_topological_sort(part, key=ids.index))
+
+
+def _places(graph: Graph, chosen: list[str]) -> dict[str, Place]:
+    """Where the layers stand in their block: as they stood where all wires run to the right, else a column each, for
+    rows that wrap would run back inside."""
+    part = graph.nx.subgraph(chosen)
+    at = {id: graph.by_id[id].position for id in chosen}
+    if not all(at[b][0] - at[a][0] >= WIDTH for a, b in part.edges()):
+        at, column, used = {}, dict[str, int](), dict[int, int]()
+        for id in _ordered(graph, chosen):
+            column[id] = 1 + max((column[s] for s in part.predecessors(id) if s in column), default=-1)
+            row = used.get(column[id], 0)
+            used[column[id]] = row + 1
+            at[id] = (column[id] * GAP, row * DOWN)
+    x0, y0 = min(x for x, _ in at.values()), min(y for _, y in at.values())
+    return {id: (x - x0 + GAP, y - y0) for id, (x, y) in at.items()}
+
+
 def _inner(graph: Graph, chosen: list[str], sources: list[tuple[str, tuple[Edge, ...]]], last: str) -> Graph:
-    """The selection with its ports, moved so that it begins beside its Inputs at the left."""
-    places = [graph.by_id[id].position for id in chosen]
-    dx, dy = GAP - min(x for x, _ in places), -min(y for _, y in places)
-    wide = max(x for x, _ in places) + dx + GAP
+    """The selection with its ports, Inputs at the left and the Output at the right."""
+    places = _places(graph, chosen)
     within = set(chosen)
     inner = Graph()
     for i in range(len(sources)):
         inner = inner.add(Node(_free(inner, graph, "Input"), "Input", position=(0.0, 110.0 * i)))
     ports = [n.id for n in inner.nodes]
     for id in chosen:
-        node = graph.by_id[id]
-        inner = inner.add(replace(node, position=(node.position[0] + dx, node.position[1] + dy)))
+        inner = inner.add(replace(graph.by_id[id], position=places[id]))
     edges = [e for e in graph.edges if e.source in within and e.target in within]
     edges += [Edge(port, e.target, e.port) for port, (_, into) in zip(ports, sources, strict=True) for e in into]
     end = _free(inner, graph, "Output")
-    return inner.add(
-        Node(end, "Output", position=(wide, graph.by_id[last].position[1] + dy)), [*edges, Edge(last, end)]
-    )
+    place = (max(x for x, _ in places.values()) + GAP, places[last][1])
+    return inner.add(Node(end, "Output", position=place), [*edges, Edge(last, end)])
 
 
 def _free(inner: Graph, graph: Graph, type_: str) -> str:
@@ -151,9 +176,12 @@ def _free(inner: Graph, graph: Graph, type_: str) -> str:
     return id
 
 
-def _middle(graph: Graph, chosen: list[str]) -> Place:
-    places = [graph.by_id[id].position for id in chosen]
-    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+def _clear(now: Graph, places: Iterable[Place]) -> float:
+    """How far down ``places`` must move so that nothing of ``now`` stands there."""
+    taken, places, down = [n.position for n in now.nodes], list(places), 0.0
+    while any(abs(x - u) < WIDTH and abs(y + down - v) < HEIGHT for x, y in places for u, v in taken):
+        down += DOWN
+    return down
 
 
 def _unpacked(now: Graph, block: Node, feeds: Mapping[int, str], k: int) -> tuple[list[Edit], str | None]:
@@ -163,14 +191,13 @@ def _unpacked(now: Graph, block: Node, feeds: Mapping[int, str], k: int) -> tupl
     ends = {n.id for n in exits(inner)}
     layers = [n for n in inner.nodes if n.id not in ports and n.id not in ends]
     twin = _twins(now, layers)
-    x0, y0 = min((n.position[0] for n in layers), default=0.0), min((n.position[1] for n in layers), default=0.0)
-    wide = max((n.position[0] for n in layers), default=0.0) - x0 + GAP
-
-    def at(place: Place) -> Place:
-        return place[0] - x0 + block.position[0] + k * wide, place[1] - y0 + block.position[1]
-
+    x, y = _corner(inner, layers)
+    wide = max((n.position[0] for n in layers), default=0.0) - min((n.position[0] for n in layers), default=0.0) + GAP
+    dx, dy = block.position[0] - x + k * wide, block.position[1] - y
+    dy += _clear(now, [(n.position[0] + dx, n.position[1] + dy) for n in layers])
     edits: list[Edit] = [
-        AddNode(replace(n, id=twin[n.id], position=at(n.position), params=_named(n, twin))) for n in layers
+        AddNode(replace(n, id=twin[n.id], position=(n.position[0] + dx, n.position[1] + dy), params=_named(n, twin)))
+        for n in layers
     ]
     for e in inner.edges:
         source = ports.get(e.source) if e.source in ports else twin.get(e.source)
@@ -178,6 +205,12 @@ def _unpacked(now: Graph, block: Node, feeds: Mapping[int, str], k: int) -> tupl
             edits.append(Connect(Edge(source, twin[e.target], e.port)))
     last = next((e.source for e in inner.edges if e.target in ends), "")
     return edits, ports[last] if last in ports else twin.get(last)
+
+
+def _corner(inner: Graph, layers: list[Node]) -> Place:
+    """Where the first layer of a block stands: ungrouping puts it where the block is, as grouping did."""
+    order = _ordered(inner, [n.id for n in layers])
+    return inner.by_id[order[0]].position if order else (0.0, 0.0)
 
 
 def _named(node: Node, twin: Mapping[str, str]) -> dict[str, Any]:

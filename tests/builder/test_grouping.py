@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -72,6 +73,46 @@ def test_what_is_drawn_in_a_block_stands_between_its_ports_and_clear_of_them() -
     places = [inner.by_id[id].position[0] for id in ("input_1", "b", "c", "d", "output_1")]
     assert places == sorted(set(places))
     assert places[1] - places[0] >= 200
+
+
+WRAPPED = {"i": (0, 0), "a": (345, 0), "b": (690, 0), "c": (0, 170), "d": (345, 170), "o": (690, 170)}
+
+
+def wrapped() -> Graph:
+    """Six layers in two rows, as templates are drawn."""
+    graph = draw("i:Input a:Linear b:Linear c:Tanh d:Linear o:Output", "i>a a>b b>c c>d d>o")
+    return replace(graph, nodes=tuple(replace(n, position=WRAPPED[n.id]) for n in graph.nodes))
+
+
+def overlapping(graph: Graph) -> list[tuple[str, str]]:
+    pairs = [(a, b) for a in graph.nodes for b in graph.nodes if a.id < b.id]
+    return [
+        (a.id, b.id)
+        for a, b in pairs
+        if abs(a.position[0] - b.position[0]) < 200 and abs(a.position[1] - b.position[1]) < 100
+    ]
+
+
+def test_a_block_of_two_rows_stands_where_its_first_layer_stood_and_runs_forward_inside() -> None:
+    graph = grouped(wrapped(), "b", "c")
+    assert graph.by_id["block_1"].position == (690, 0)
+    assert overlapping(graph) == []
+    inner = inside(graph.by_id["block_1"])
+    assert all(inner.by_id[e.target].position[0] > inner.by_id[e.source].position[0] for e in inner.edges)
+    assert overlapping(inner) == []
+
+
+@pytest.mark.parametrize("ids", [("b", "c"), ("c", "d"), ("a", "b", "c", "d")], ids=str)
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_ungrouping_puts_layers_on_free_places(ids: tuple[str, ...], repeat: int) -> None:
+    graph = grouped(wrapped(), *ids).set_params("block_1", {"repeat": repeat})
+    assert overlapping(apply(graph, ungroup(graph, "block_1"))) == []
+
+
+def test_layers_of_one_row_come_back_to_where_they_stood() -> None:
+    graph = grouped(wrapped(), "c", "d")
+    back = apply(graph, ungroup(graph, "block_1"))
+    assert {n.id: n.position for n in back.nodes} == WRAPPED
 
 
 @settings(max_examples=25)
