@@ -14,6 +14,7 @@ from typing import Any
 
 from builder import document
 from builder.diagnostic import Diagnostic, Refused
+from builder.flatten import TOO_MANY
 from builder.graph import Graph
 from builder.infer import Inference, NodeInfo, infer
 
@@ -54,7 +55,8 @@ def table(inference: Inference) -> str:
         info = inference.nodes[n.id]
         known = (str(info.output), f"{info.params:,}", f"{info.flops:,}") if info.output else ("?", "", "")
         rows.append((n.id, n.type, *known))
-    rows.append(("total", "", "", f"{inference.params:,}", f"{inference.flops:,}"))
+    uncounted = any(d.code == TOO_MANY for d in inference.errors)
+    rows.append(("total", "", *(("?", "", "") if uncounted else ("", f"{inference.params:,}", f"{inference.flops:,}"))))
     wide = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     lines = (
         "  ".join(cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, wide, strict=True)))

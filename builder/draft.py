@@ -55,7 +55,7 @@ class _Level:
 
     def walked(self) -> Draft:
         if self.large:
-            self.found.append(Found(too_many(size(self.graph))))
+            self.found.append(Found(*too_many(self.graph)))
         self._check_params()
         order = _order(self.drawing)
         for id in order:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from builder.block import MAX_LAYERS, entries, exits, inside, is_block, prefixes, size
+from builder.block import MAX_LAYERS, REPEAT, entries, exits, inside, is_block, prefixes, size, times
 from builder.catalog.sharing import SHARE
-from builder.diagnostic import Diagnostic
+from builder.diagnostic import Diagnostic, Fix
+from builder.edit import SetParams, within
 from builder.graph import Edge, Graph, Node
 
 TOO_MANY = "graph/too-many-layers"
@@ -26,9 +27,28 @@ def flatten(graph: Graph) -> Graph:
     return Graph(tuple(level.nodes), tuple(level.edges), graph.notes)
 
 
-def too_many(n: int) -> Diagnostic:
-    what = f"With all repeats the network has {n:,} layers; at most {MAX_LAYERS:,} are computed."
-    return Diagnostic(TOO_MANY, what, "Repeat blocks less often.")
+def too_many(graph: Graph) -> tuple[Diagnostic, tuple[Fix, ...]]:
+    """The problem, told at the block that brings the most layers, and how often it may repeat."""
+    what = f"With all repeats the network has {size(graph):,} layers; at most {MAX_LAYERS:,} are computed."
+    path, n = _repeats(graph, MAX_LAYERS)
+    if not n:
+        return Diagnostic(TOO_MANY, what, "Repeat blocks less often.", path or None), ()
+    block, _, id = path.rpartition(".")
+    fix = Fix(f"Set repeats to {n}", within(block, [SetParams(id, {REPEAT.name: n})]))
+    return Diagnostic(TOO_MANY, what, f"Repeat this block at most {n} times.", path), (fix,)
+
+
+def _repeats(graph: Graph, most: int) -> tuple[str, int]:
+    """Path of the largest block that can be repeated less often so that ``graph`` has at most ``most`` layers, and how
+    often then; 0 if there is none."""
+    block = max(filter(is_block, graph.nodes), key=lambda n: times(n) * size(inside(n)), default=None)
+    if block is None:
+        return "", 0
+    left, once = most - (size(graph) - times(block) * size(inside(block))), size(inside(block))
+    if left >= once:
+        return block.id, min(times(block), left // once)
+    inner, n = _repeats(inside(block), left // times(block))
+    return (f"{block.id}.{inner}", n) if n else (block.id, 0)
 
 
 @dataclass(eq=False)

@@ -19,6 +19,8 @@ from builder.spec import TensorSpec
 
 __all__ = ["Inference", "NodeInfo", "checked", "infer"]
 CHECKED_NODES = 2_000  # fixes are tried out as long as this many nodes have not been inferred for it
+CLOSED = ("graph/no-input", "graph/empty")
+UNFED = ("graph/unreachable", "graph/missing-port")
 Key = tuple[str, str, str | None, str | None]
 
 
@@ -83,7 +85,7 @@ def infer(graph: Graph, catalog: Catalog = BY_TYPE) -> Inference:
     before = _keys(found.found)
     tries = max(4, CHECKED_NODES // max(1, len(found.nodes)))
     diagnostics = []
-    for diagnostic, fixes in found.found:
+    for diagnostic, fixes in _causes(found.found):
         for fix in fixes[: max(0, tries)]:
             tries -= 1
             if _cures(fix, graph, diagnostic, before, catalog):
@@ -91,6 +93,17 @@ def infer(graph: Graph, catalog: Catalog = BY_TYPE) -> Inference:
                 break
         diagnostics.append(diagnostic)
     return _inference(graph, catalog, found.nodes, tuple(diagnostics), tuple(found.order))
+
+
+def _causes(found: list[Found]) -> list[Found]:
+    """``found`` without what only follows: nothing can reach a block that has no Input, nor what is in it."""
+    closed = {f.diagnostic.node for f in found if f.diagnostic.code in CLOSED}
+
+    def follows(d: Diagnostic) -> bool:
+        block = (d.node or "").rpartition(".")[0]
+        return (d.code == "graph/unreachable" and d.node in closed) or (d.code in UNFED and block in closed)
+
+    return [f for f in found if not follows(f.diagnostic)]
 
 
 def checked(graph: Graph, diagnostic: Diagnostic, catalog: Catalog = BY_TYPE) -> Diagnostic:

@@ -55,12 +55,24 @@ def ends(d: Drawing) -> Iterator[Found]:
     this = "This block" if d.in_block else "The network"
     if not d.sources:
         fixes = tuple(in_front(d.graph, "Input", id, 0) for id in d.unfed[:1] if len(d.unfed) == 1)
+        fixes = (*_port_again(d), *fixes) if d.in_block else fixes
         what = f"{this} has no Input, so no data can enter it."
         yield Found(Diagnostic("graph/no-input", what, "Add an Input and connect it to the first layer."), fixes)
     if not d.sinks:
         fixes = tuple(behind(d.graph, "Output", id) for id in d.tip)
         what = f"{this} has no Output, so nothing {'comes out of' if d.in_block else 'can be learned from'} it."
         yield Found(Diagnostic("graph/no-output", what, "Add an Output and connect the last layer to it."), fixes)
+
+
+def _port_again(d: Drawing) -> Iterator[Fix]:
+    """An Input for everything in a block that waits for one, as it was before its Input was removed."""
+    free = {id: spec.free_ports({e.port for e in d.graph.inputs(id)}) for id, spec in d.known.items()}
+    waiting = [(id, ports[0]) for id, ports in free.items() if ports]
+    if len(waiting) > 1:
+        first = in_front(d.graph, "Input", *waiting[0])
+        new = d.graph.fresh_id("Input")
+        more = tuple(Connect(Edge(new, id, port)) for id, port in waiting[1:])
+        yield Fix(" and ".join([first.label, *(d.name(id) for id, _ in waiting[1:])]), first.edits + more)
 
 
 def one_exit(d: Drawing) -> Iterator[Found]:

@@ -29,12 +29,16 @@ COLUMNS = {
 
 def measured(inference: Inference, config: TrainConfig) -> Costs:
     """The costs of a run with ``config``. A table that has not been read yet counts nothing."""
-    if any(d.code == TOO_MANY for d in inference.errors):  # which the canvas says
+    if _too_many(inference):  # which the canvas says
         return Costs({}, Cost(), 0)
     data = _data(config)
     if data is None:
         return costs(inference, config, UNKNOWN, UNKNOWN)
     return costs(inference, config, data.n_train, data.n_val, data.nbytes)
+
+
+def _too_many(inference: Inference) -> bool:
+    return any(d.code == TOO_MANY for d in inference.errors)
 
 
 def _data(config: TrainConfig) -> Dataset | None:
@@ -46,6 +50,9 @@ def _data(config: TrainConfig) -> Dataset | None:
 
 def cost_panel(inference: Inference, found: Costs, config: TrainConfig, block: str) -> None:
     """The line, and the table under it: of what is in the block that is open, or of the network."""
+    if _too_many(inference):
+        st.caption("What it costs is computed as soon as the network has fewer layers.")
+        return
     st.caption(line(found, memory.available()))
     with st.expander("What each layer costs", icon=":material/payments:"):
         st.caption(basis(config, block))

@@ -9,11 +9,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
-from builder.block import MAX_DEPTH, MAX_LAYERS, drawn, size
+from builder.block import MAX_DEPTH, MAX_LAYERS, at, drawn, size
 from builder.compile import compile_graph
 from builder.diagnostic import Refused
 from builder.document import dumps, loads
-from builder.edit import Inside, SetParams, apply
+from builder.edit import Inside, SetParams, apply, within
 from builder.flatten import flatten
 from builder.graph import Edge, Graph, Node
 from builder.infer import infer
@@ -240,9 +240,42 @@ def test_too_many_repeats_within_repeats_are_refused_before_anything_is_written_
     assert problem.what == (
         f"With all repeats the network has {size(graph):,} layers; at most {MAX_LAYERS:,} are computed."
     )
+    assert (problem.node, problem.fix) == ("b", None)
     with pytest.raises(Refused):
         compile_graph(graph)
     assert [n.id for n in flatten(graph).nodes] == ["a", "b.0.b.0.b.0.b.0.b", "c"]
+
+
+@pytest.mark.parametrize("repeats", [(200, 200), (3, 200, 200), (200, 3, 200)], ids=str)
+def test_too_many_layers_are_told_at_a_block_and_mended_by_repeating_it_as_often_as_may_be(
+    repeats: tuple[int, ...],
+) -> None:
+    graph = chain("Input", "ReLU", "Output")
+    for n in repeats:
+        graph = block(graph, repeat=n, shape=(4,))
+    (problem,) = infer(graph).errors
+    assert problem.node
+    assert problem.fix
+    assert problem.fix.label in (f"Set repeats to {n}" for n in range(1, 200))
+    mended = apply(graph, problem.fix.edits)
+    assert infer(mended).errors == ()
+    where, _, id = problem.node.rpartition(".")
+    n = at(mended, where).by_id[id].params["repeat"]
+    assert size(apply(mended, within(where, [SetParams(id, {"repeat": n + 1})]))) > MAX_LAYERS
+
+
+OPEN = draw("l:Linear a:Add o:Output", "l>a a>o", l={"out_features": 4})
+
+
+@pytest.mark.parametrize("inner", [draw("l:Linear o:Output", "l>o"), OPEN], ids=["one layer", "a shortcut"])
+def test_a_block_that_lost_its_input_has_one_error_and_its_fix_mends_the_network(inner: Graph) -> None:
+    graph = block(inner, shape=(4,))
+    (problem,) = infer(graph).errors
+    assert (problem.code, problem.node) == ("graph/no-input", "b")
+    assert problem.fix
+    assert infer(apply(graph, problem.fix.edits)).errors == ()
+    alone = graph.disconnect(Edge("a", "b"))
+    assert [(d.code, d.node) for d in infer(alone).errors] == [("graph/no-input", "b")]
 
 
 def test_an_edit_of_another_block_works_out_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:

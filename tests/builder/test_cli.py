@@ -51,6 +51,16 @@ def test_check_names_what_is_wrong_and_ends_with_1(run):
     ]
 
 
+def test_what_is_too_large_to_count_is_not_said_to_cost_nothing(run):
+    huge = chain("Input", "ReLU", "Output")
+    for _ in range(2):
+        huge = chain("Input", "Block", "Output", b={"repeat": 200}).set_inner("b", huge)
+    code, out, err = run("check", dumps(huge))
+    assert code == 1
+    assert out.splitlines()[-1].split() == ["total", "?"]
+    assert "graph/too-many-layers" in err
+
+
 def test_a_warning_alone_is_told_but_is_no_failure(run):
     dead = draw("a:Input b:ReLU c:Output", "a>c a>b")
     code, _, err = run("check", dumps(dead))
