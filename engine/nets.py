@@ -99,11 +99,13 @@ class NetFolder:
         name = " ".join(name.split())[:MAX_NAME]
         if not name or not name.isprintable():
             raise _refused("name", "A version needs a name.", "Write one line, for example what you changed.")
-        if len(self._version_ids("versions")) >= MAX_VERSIONS:
+        others = self._version_ids("versions")
+        if len(others) >= MAX_VERSIONS:
             what = f"This network has {MAX_VERSIONS} versions, which is as many as are kept."
             raise _refused("too-many-versions", what, "Delete some that you no longer need.")
         now = time.time()
-        version = Version(f"{int(now * 1000):014d}-{secrets.token_hex(3)}", name, now, graph)
+        place = max(int(now * 1000), *(int(id.partition("-")[0]) + 1 for id in others[:1]), 0)  # two in one ms
+        version = Version(f"{place:014d}-{secrets.token_hex(3)}", name, now, graph)
         body = {"name": name, "saved": now, "network": document.to_json(graph)}
         _write(self._version_file("versions", version.id), json.dumps(body, ensure_ascii=False))
         return version

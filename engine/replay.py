@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,12 @@ def replay(account: Account, folder: Path | None = None, progress: Progress = la
     """
     state: Checkpoint | None = None
     for segment in account.segments:
-        training = begin(account, segment, folder, state)
-        play(training, segment, progress)
-        state = training.checkpoint()
+        with closing(begin(account, segment, folder, state)) as training:
+            play(training, segment, progress)
+            state = training.checkpoint()
     if state is None:
-        training = begin(account, Segment(account.config, "eager", 0), folder, None)
-        state = training.checkpoint()
+        with closing(begin(account, Segment(account.config, "eager", 0), folder, None)) as training:
+            state = training.checkpoint()
     return state
 
 

@@ -22,7 +22,7 @@ from pages.inspector import inspector
 from pages.lead import lead, notices, watch
 from pages.picture import picture
 from pages.probe import probe_panel
-from pages.templates import menu
+from pages.templates import menu, open_menu
 from pages.versions import versions
 
 KEY = "editor"
@@ -114,7 +114,8 @@ def toolbar(doc: Doc) -> None:
 
 def replacing(doc: Doc) -> None:
     """What puts another network in the place of this one."""
-    if not hidden("templates") and st.button("Templates", icon=":material/dashboard:"):
+    if not hidden("templates"):
+        st.button("Templates", icon=":material/dashboard:", on_click=open_menu)
         menu()
     if not hidden("open"):
         with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):

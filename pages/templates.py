@@ -18,10 +18,25 @@ from engine.data import BY_NAME
 from pages import session, settings
 
 CARD = 284  # px
+ASKED = "template.asked"
 
 
-@st.dialog("Templates", width="large", icon=":material/dashboard:")
+def open_menu() -> None:
+    st.session_state[ASKED] = True
+
+
 def menu() -> None:
+    """Opens while it is asked for; any redrawing of the page in between keeps it open."""
+    if st.session_state.get(ASKED):
+        icon = ":material/dashboard:"
+        st.dialog("Templates", width="large", icon=icon, on_dismiss=_close)(_menu)()
+
+
+def _close() -> None:
+    st.session_state.pop(ASKED, None)
+
+
+def _menu() -> None:
     """Choosing one replaces the drawing, which can be brought back, and sets the data and settings it trains with."""
     asked = st.text_input("Search", key="template.search", placeholder="image, memory, attention, speech, …")
     words = asked.lower().split()
@@ -47,6 +62,7 @@ def _card(template: Template) -> None:
 
 def use_template(template: Template) -> None:
     """Seed, device and time limit stay as they are: they are the user's, whatever is trained."""
+    _close()
     now = settings.chosen(templates.load(template.name))
     session.replace(templates.load(template.name))
     config = config_of(template)

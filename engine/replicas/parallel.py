@@ -7,9 +7,11 @@ import os
 import socket
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 
@@ -21,7 +23,8 @@ from engine.replicas.copies import Local, Start
 
 Message = dict[str, Any]
 LOST = "The process of this copy ended unexpectedly: the system may have run out of memory."
-_ours: set[int] = set()  # our ends, which a child must not hold open: by their closing its siblings learn of our end
+# Our ends, which a child must not hold open: by their closing its siblings learn of our end. Who forgets one closes it.
+_ours: WeakSet[socket.socket] = WeakSet()
 
 
 def parallel(device: torch.device) -> tuple[bool, str]:
@@ -43,7 +46,7 @@ class Remote:
             ours.close()
             _serve(theirs, start)
         theirs.close()
-        _ours.add(ours.fileno())
+        _ours.add(ours)
         self._socket, self._line = ours, ours.makefile("rwb")
         self.step, self.over = 0, False
         self.fault: RunFault | None = None
@@ -85,8 +88,8 @@ class Remote:
 
     def close(self) -> None:
         """Ends the process, and waits until it has."""
-        if (end := self._socket.fileno()) in _ours:
-            _ours.remove(end)
+        if self._socket in _ours:
+            _ours.remove(self._socket)
             self._line.close()
             self._socket.close()
             os.waitpid(self._child, 0)
@@ -125,12 +128,14 @@ def _serve(line: socket.socket, start: Start) -> None:
     code = 1
     try:
         for end in _ours:
-            os.close(end)  # the objects of our parent's that belong to it count references, and would keep it open
+            os.close(end.fileno())  # closing the object would wait for the file that was made of it
         copy, file = Local(start), line.makefile("rwb")
         for message in file:
             file.write(json.dumps(_obey(copy, json.loads(message))).encode() + b"\n")
             file.flush()
         code = 0
+    except Exception:  # the parent learns that it is over, whoever looks into the log why
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -232,3 +232,13 @@ def test_the_first_copy_measures_what_it_is_asked_for_and_no_copy_is_disturbed()
     advance(left, 120)
     for mine, theirs in zip(weights(asked), weights(left), strict=True):
         assert same(mine, theirs)
+
+
+def test_copies_that_were_forgotten_do_not_disturb_those_that_come_after() -> None:
+    settings = config("spiral", steps=10)
+    for _ in range(3):  # never closed: the numbers of their sockets are given away again
+        advance(group(MLP, settings), 5)
+    training = group(MLP, settings)
+    advance(training, 10)
+    assert len(training.checkpoint().copies) == 2
+    training.close()

@@ -82,7 +82,8 @@ export class Card {
   }
 
   resize(plotly: any): void {
-    if (this.ready && this.visible) plotly.Plots.resize(this.plot);
+    const shown = this.plot.getClientRects().length > 0; // not while the page around it is taken away
+    if (this.ready && this.visible && shown) plotly.Plots.resize(this.plot);
   }
 
   destroy(plotly: any): void {
