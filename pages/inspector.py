@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 from builder.block import at, entries, inside, is_block
 from builder.catalog import BY_TYPE
 from builder.diagnostic import Diagnostic
-from builder.edit import SetLabel, SetParams
+from builder.edit import AddNode, SetLabel, SetParams
 from builder.graph import Node
 from builder.grouping import ungroup
 from builder.infer import Inference, NodeInfo
@@ -108,11 +109,14 @@ def _block(doc: Doc, path: str, node: Node, info: NodeInfo) -> None:
 
 def _ungroup(doc: Doc, path: str) -> None:
     block, id = split(path)
-    doc.change(block, ungroup(at(doc.graph, block), id))
+    edits = ungroup(at(doc.graph, block), id)
+    doc.change(block, edits)
+    doc.ask("select", *(f"{block}.{e.node.id}" if block else e.node.id for e in edits if isinstance(e, AddNode)))
 
 
 def _label(doc: Doc, path: str, node: Node) -> None:
-    key = f"label.{path}"
+    name = f"label.{path}"
+    key = _key(name, node.label)
     st.session_state[key] = node.label
     st.text_input(
         "Name",
@@ -120,36 +124,59 @@ def _label(doc: Doc, path: str, node: Node) -> None:
         max_chars=60,
         placeholder=node.id,
         on_change=_set_label,
-        args=(doc, path, key),
+        args=(doc, path, name, key),
         help="Free text, shown on the canvas.",
     )
 
 
-def _set_label(doc: Doc, path: str, key: str) -> None:
-    block, id = split(path)
-    doc.change(block, (SetLabel(id, st.session_state[key].strip()),))
+def _set_label(doc: Doc, path: str, name: str, key: str) -> None:
+    label = st.session_state[key].strip()
+    if _edited(name, key, label):
+        block, id = split(path)
+        doc.change(block, (SetLabel(id, label),))
+
+
+def _key(name: str, value: Any) -> str:
+    """The key of the field that shows ``value``: a new one where that came from elsewhere (undo, a cure), since the
+    browser may still send what the old one showed, which is no edit."""
+    count, last = st.session_state.get(f"{name}.shown", (0, value))
+    count += last != value
+    st.session_state[f"{name}.shown"] = (count, value)
+    return f"{name}.{count}" if count else name
+
+
+def _edited(name: str, key: str, value: Any) -> bool:
+    """Whether the user changed the field to ``value``. Streamlit also calls back for a field that only came back to the
+    page as it was, or that is gone by now."""
+    count, last = st.session_state[f"{name}.shown"]
+    if value == last or key != (f"{name}.{count}" if count else name):
+        return False
+    st.session_state[f"{name}.shown"] = (count, value)
+    return True
 
 
 def _param(doc: Doc, path: str, param: Param, value: Any) -> None:
-    key = f"param.{path}.{param.name}"
+    name = f"param.{path}.{param.name}"
+    key = _key(name, coerce(param, value))
     st.session_state[key] = (
         write(value) if is_text(param) else value
     )  # the document is the truth, the widget follows it
     if param.kind == "name":
-        name_input(param, value, key, doc.graph, on_change=_set_param, args=(doc, path, param, key))
+        name_input(param, value, key, doc.graph, on_change=_set_param, args=(doc, path, param, name, key))
     else:
-        param_input(param, value, key, on_change=_set_param, args=(doc, path, param, key))
-    if problem := st.session_state.pop(f"{key}.problem", None):
+        free = replace(param, low=None, high=None)  # a browser refuses what is out of bounds without a word
+        param_input(free, value, key, on_change=_set_param, args=(doc, path, param, name, key))
+    if problem := st.session_state.pop(f"{name}.problem", None):
         tell(problem)
 
 
-def _set_param(doc: Doc, path: str, param: Param, key: str) -> None:
+def _set_param(doc: Doc, path: str, param: Param, name: str, key: str) -> None:
     raw = st.session_state[key]
     value = coerce(param, parse(param, raw) if isinstance(raw, str) and param.kind != "choice" else raw)
     problem = param.check(value)
     if problem:
-        st.session_state[f"{key}.problem"] = problem
-    else:
+        st.session_state[f"{name}.problem"] = problem
+    elif _edited(name, key, value):
         block, id = split(path)
         doc.change(block, (SetParams(id, {param.name: value}),))
 

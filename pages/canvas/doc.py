@@ -75,9 +75,11 @@ class Doc:
         self.epoch, self.rev, self.lost = _epoch(), 0, -1
 
     def command(self, edits: Iterable[Edit]) -> None:
-        """Applies ``edits`` here at once, and in the browser as one undo step."""
-        self.seq += 1
-        self._issue(Command(self.seq, tuple(edits)))
+        """Applies ``edits`` here at once, and in the browser as one undo step; none if they change nothing."""
+        edits = tuple(edits)
+        if apply(self.graph, edits).text != self.graph.text:
+            self.seq += 1
+            self._issue(Command(self.seq, edits))
 
     def change(self, path: str, edits: Iterable[Edit]) -> None:
         """The same for ``edits`` that are addressed from within the block at ``path``."""

@@ -45,6 +45,7 @@ export function Canvas() {
   const next = useNext(root, false), menu = useNext(root, true);
   const press = useLongPress(menu);
   useEntering(root);
+  useWindow(root);
   const far = useFlowStore((s) => s.transform[2] < 0.35);
   const waiting = useSlow(useDoc((s) => s.waiting));
   const readonly = useDoc((s) => s.readonly), stack = useDoc((s) => s.stack && !s.readonly);
@@ -85,6 +86,24 @@ function useEntering(root: React.RefObject<HTMLDivElement | null>) {
     const block = doc.selected[0];
     if (block) focusNode(root.current!, block.id); else root.current?.focus({ preventScroll: true });
   }, [at, doc, live, root]);
+}
+
+/** What the window tells: that no button is held any more, and undo while nothing on the page has the keyboard (the
+ *  button that had it went away with what it cured). */
+function useWindow(root: React.RefObject<HTMLDivElement | null>) {
+  const { doc } = useContext(Ctx);
+  useEffect(() => {
+    const stop = new AbortController(), { signal } = stop;
+    const over = () => setTimeout(doc.letGo, 0); // React Flow hears of it first
+    for (const kind of ["pointerup", "pointercancel", "blur"]) addEventListener(kind, over, { signal });
+    addEventListener("keydown", (e) => {
+      if (e.defaultPrevented || document.activeElement !== document.body || !(e.ctrlKey || e.metaKey) || !/^[zy]$/i.test(e.key)) return;
+      e.preventDefault();
+      root.current?.focus({ preventScroll: true });
+      doc.undo(e.shiftKey || /y/i.test(e.key));
+    }, { signal });
+    return () => stop.abort();
+  }, [doc, root]);
 }
 
 /** Whether `on` has been true for a while: only a slow answer is worth showing. */
@@ -200,12 +219,12 @@ function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children"
       <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
       <Controls showInteractive={false} showFitView={false} />
       {!readonly && <MiniMap pannable zoomable nodeColor={(n) => groupColor(doc.palette, doc.specs.get((n as FNode).data.layer)?.group)} />}
-      <Panel position="bottom-center">
+      <Panel position="bottom-center" className="below">
+        {!readonly && <Offer />}
         <div className="legend" ref={legend} hidden aria-label="Colours show the gradient, from vanishing through healthy to exploding">
           gradient: vanishing <i /> healthy <i /> exploding
         </div>
       </Panel>
-      {!readonly && <Offer />}
       {!nodes.length && (
         <Panel position="center-left" className="hint">
           <span className="wide">Click a layer on the left to begin, or load a template</span>
@@ -220,7 +239,7 @@ function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children"
 function Offer() {
   const { doc } = useContext(Ctx);
   const small = useFlowStore((s) => s.width < NARROW && s.transform[2] < READABLE), some = useDoc((s) => s.nodes.length > 0);
-  return small && some ? <Panel position="bottom-right"><button type="button" className="offer" onClick={() => doc.toggle("stack")}>Show as a list</button></Panel> : null;
+  return small && some ? <button type="button" className="offer" onClick={() => doc.toggle("stack")}>Show as a list</button> : null;
 }
 
 /** What was just done or refused: for the ear always, for the eye when something was refused. */

@@ -2,8 +2,8 @@
 // A drawing comes back from the server; where it stands among the kept steps, it is given its past and its future back.
 // Steps that the server never saw (it crashed) are then a redo away.
 import { toFlow } from "./graph";
-import { pathOf, visit, whole, type Snap } from "./levels";
-import type { GNode, Graph } from "./types";
+import { canonical, pathOf, visit, whole, type Snap } from "./levels";
+import type { Graph } from "./types";
 
 const MOST = 4_000_000, MOST_IN_ALL = 40_000_000; // characters of one drawing's steps, of all: the oldest give way
 const PAUSE = 400; // ms after an edit until it is written: a burst of edits is one write
@@ -103,12 +103,4 @@ async function prune(db: IDBDatabase) {
     const change = db.transaction(["lines", "sizes"], "readwrite");
     for (const name of ["lines", "sizes"]) change.objectStore(name).delete(keys[i]);
   }
-}
-
-/** The same text for the same drawing, whichever side wrote it: Python leaves out what is empty. */
-function canonical(g: Graph): string {
-  const sorted = (p: object = {}) => Object.entries(p).sort(([a], [b]) => (a < b ? -1 : 1));
-  const node = (n: GNode): unknown => [n.id, n.type, sorted(n.params), n.label ?? "", n.position.map(Math.round), n.inner ? canonical(n.inner) : null];
-  const wires = g.edges.map((e) => [e.source, e.target, e.port]), notes = (g.notes ?? []).map((n) => [n.id, n.text, n.position.map(Math.round), n.size.map(Math.round)]);
-  return JSON.stringify([g.nodes.map(node), wires, notes]);
 }

@@ -61,7 +61,7 @@ function action(doc: Doc, act: Actions, key: string, node: string | null): (() =
     case "b": return () => doc.toggle("box");
     case "s": return () => { act.focus(); doc.toggle("stack"); };
     case "mod+g": return () => { if (doc.selected.length) doc.s.setState({ panel: "name" }); };
-    case "mod+shift+g": return () => doc.ungroup();
+    case "mod+shift+g": return () => { act.focus(); doc.ungroup(); }; // the block goes away
     case "escape": return () => escape(doc);
     case "a": return layer ? () => act.next(layer) : undefined;
     case "c": return layer && node ? () => (from && from !== node ? finish(doc, from, node) : begin(doc, node)) : undefined;

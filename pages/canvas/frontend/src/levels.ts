@@ -73,3 +73,13 @@ export function everywhere(s: Snap): { node: GNode; path: string[] }[] {
 
 /** Layers that stand for the ports of the block that is open. */
 export const isPort = (s: { outer: readonly Frame[] }, n: FNode) => s.outer.length > 0 && (n.data.layer === "Input" || n.data.layer === "Output");
+
+/** The same text for the same drawing, whichever side wrote it: Python leaves out what is empty. */
+export function canonical(g: Graph): string {
+  const sorted = (p: object = {}) => Object.entries(p).sort(([a], [b]) => (a < b ? -1 : 1));
+  const node = (n: GNode): unknown => [n.id, n.type, sorted(n.params), n.label ?? "", n.position.map(Math.round), n.inner ? canonical(n.inner) : null];
+  const wires = g.edges.map((e) => [e.source, e.target, e.port]), notes = (g.notes ?? []).map((n) => [n.id, n.text, n.position.map(Math.round), n.size.map(Math.round)]);
+  return JSON.stringify([g.nodes.map(node), wires, notes]);
+}
+/** Whether two drawings are the same document: what is selected, measured or open is no part of it. */
+export const same = (a: Snap, b: Snap) => a === b || canonical(whole(a)) === canonical(whole(b));

@@ -1,5 +1,5 @@
 // A layer and a wire, as React Flow draws them.
-import { createContext, memo, useCallback, useContext, useEffect, useLayoutEffect, useRef, type CSSProperties } from "react";
+import { createContext, memo, useCallback, useContext, useEffect, useLayoutEffect, useRef, type CSSProperties, type MouseEvent } from "react";
 import {
   BaseEdge, Handle, Position, useUpdateNodeInternals, type EdgeProps, type NodeProps,
 } from "@xyflow/react";
@@ -95,6 +95,8 @@ function Problem({ id, note }: { id: string; note: Note }) {
     </>
   );
 }
+/** The button goes away with what it cures: the keyboard stays with the editor. */
+const editor = (e: MouseEvent<HTMLElement>) => e.currentTarget.closest<HTMLElement>(".editor")!;
 export function Cures({ id, note }: { id: string; note: Note }) {
   const { doc } = useContext(Ctx);
   const readonly = useDoc((s) => s.readonly);
@@ -103,7 +105,7 @@ export function Cures({ id, note }: { id: string; note: Note }) {
     <>
       {at && <button type="button" className="fix nodrag nopan" onClick={(e) => { e.stopPropagation(); doc.reveal(at); }}>Show {at.slice(at.lastIndexOf(".") + 1)}</button>}
       {note.fix && !readonly && (
-        <button type="button" className="fix nodrag nopan" onClick={(e) => { e.stopPropagation(); doc.fix(path, note.code!); }}>Fix: {note.fix}</button>
+        <button type="button" className="fix nodrag nopan" onClick={(e) => { e.stopPropagation(); editor(e).focus({ preventScroll: true }); doc.fix(path, note.code!); }}>Fix: {note.fix}</button>
       )}
     </>
   );

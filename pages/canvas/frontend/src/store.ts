@@ -114,11 +114,13 @@ export class Doc {
     if (c.op) { this.request(c); return this.report(); }
     const change = (s: Snap): Snap => { const now = levels.edited(s, c.edits!); return { ...now, ...net.settle(levels.netOf(now), fresh(s, now)) }; };
     if (this.before) { // mid-drag: the command is a step of its own, before the drag
-      this.push(this.before);
-      this.before = change(this.before);
+      const was = this.before;
+      this.before = change(was);
+      if (levels.same(was, this.before)) return this.report();
+      this.push(was);
       this.show(change(this.snap));
       this.commit();
-    } else this.step(change(this.snap), "");
+    } else if (!this.step(change(this.snap), "")) this.report(); // Python waits for its number
   }
   private request(c: Command) {
     if (c.op === "select") { this.choose(c.ids!); setTimeout(() => this.view.chosen(), 60); } // when new nodes are placed
@@ -150,13 +152,14 @@ export class Doc {
   private edit(change: (n: Net) => Net, say: string) {
     this.step({ ...change(this.now), outer: this.st.outer }, say);
   }
-  private step(to: Snap, say: string) {
+  private step(to: Snap, say: string): boolean {
     const was = this.snap, now = levels.rewired(was, to);
-    if (was.nodes === now.nodes && was.edges === now.edges && was.outer === now.outer) return;
+    if (levels.same(was, now)) return false;
     this.push(was);
     this.show(now);
-    if (say) this.say(say);
+    this.say(say); // also instead of what was refused before
     this.commit();
+    return true;
   }
   private push(was: Snap) { this.s.setState({ past: [...this.st.past, was], future: [] }); }
   private show(to: Snap) { this.s.setState({ ...to, at: levels.pathOf(to).map((id) => `${id}.`).join("") }); }
@@ -334,13 +337,12 @@ export class Doc {
   };
   private dropped(from: Snap) {
     this.before = null;
-    const old = new Map(from.nodes.map((n) => [n.id, n]));
-    const moved = this.st.nodes.some((n) => {
-      const o = old.get(n.id);
-      return o && (o.position.x !== n.position.x || o.position.y !== n.position.y || o.width !== n.width || o.height !== n.height);
-    });
-    if (moved) { this.push(from); this.commit(); }
+    if (levels.same(from, this.snap)) return;
+    this.push(from);
+    this.commit();
   }
+  /** No button is held any more: a drag whose end was never told (its node went away, the window lost the mouse) is over. */
+  letGo = () => { if (this.before) this.dropped(this.before); };
   onEdgesChange = (changes: EdgeChange<FEdge>[]) =>
     this.s.setState({ edges: applyEdgeChanges(changes.filter((c) => c.type !== "remove"), this.st.edges) });
 }
