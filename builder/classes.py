@@ -105,7 +105,7 @@ class Classes:
 
     def _class(self, name: str, bodies: list[Body]) -> None:
         parts = [[self._parts(line) for line in body.lines] for body in bodies]
-        taken = arguments(bodies[0], parts)
+        taken = arguments(bodies, parts)
         lines = tuple(self._assigned(bodies, parts, i, taken) for i in range(len(bodies[0].lines)))
         known = tuple(dict.fromkeys(taken.values()))
         ordered = tuple(sorted(known, key=lambda a: (a.default is not MISSING, a.name.endswith("repeats"))))

@@ -194,12 +194,15 @@ def test_a_number_that_may_be_left_out_or_differ_by_axis_is_typed_so() -> None:
 
 
 def test_an_argument_is_named_after_its_layer_where_two_would_have_one_name() -> None:
-    def narrow(a: int, b: int) -> Graph:
-        return within(Node("one", "Linear", {"out_features": a}), Node("two", "Linear", {"out_features": b}))
+    def narrow(*sizes: int) -> Graph:
+        names = ("one", "two", "three")
+        return within(*(Node(n, "Linear", {"out_features": k}) for n, k in zip(names, sizes, strict=True)))
 
-    blocks = [Node(f"b{i}", "Block", {}, "Pair", inner=narrow(*sizes)) for i, sizes in enumerate([(3, 4), (5, 6)])]
+    blocks = [
+        Node(f"b{i}", "Block", {}, "Pair", inner=narrow(*sizes)) for i, sizes in enumerate([(3, 4, 7), (5, 6, 8)])
+    ]
     assert classes(row((2,), *blocks, head=(("Output", {}),)))["Pair"] == (
-        "self, in_features: int, one_out_features: int, two_out_features: int"
+        "self, in_features: int, one_out_features: int, two_out_features: int, out_features: int"
     )
 
 
@@ -246,3 +249,12 @@ def test_arguments_by_place_have_the_names_of_torch(spec: Any) -> None:
     owner = nn.RNNBase if issubclass(module, nn.RNNBase) else module
     known = [n for n in inspect.signature(owner.__init__).parameters if n not in ("self", "mode")]
     assert tuple(known[: len(names)]) == names
+
+
+def test_only_what_a_block_gives_is_called_out_channels() -> None:
+    found = classes(load("mobilenet"))
+    assert found["InvertedResidual"] == "self, channels: int, hidden_channels: int"
+
+
+def test_branches_that_happen_to_be_equally_wide_have_arguments_of_their_own() -> None:
+    assert "conv2d_5_out_channels: int, conv2d_6_out_channels: int" in classes(load("inception"))["Inception"]

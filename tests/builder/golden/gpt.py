@@ -23,7 +23,7 @@ def causal_mask(x: torch.Tensor) -> torch.Tensor:
     return torch.ones(time, time, dtype=torch.bool, device=x.device).triu(1)
 
 
-class BlockThatLooksBack(nn.Module):
+class CausalBlock(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_1 = nn.LayerNorm(64)
@@ -71,9 +71,7 @@ class SmallGPT(nn.Module):
         super().__init__()
         self.embedding_1 = nn.Embedding(73, 64)
         self.learnedpositions_1 = LearnedPositions(64, 64)
-        self.transformer_encoder_1 = nn.Sequential(
-            *(BlockThatLooksBack() for _ in range(2)),
-        )
+        self.transformer_encoder_1 = nn.Sequential(*(CausalBlock() for _ in range(2)))
         self.layernorm_1 = nn.LayerNorm(64)
         self.linear_1 = nn.Linear(64, 73)
 

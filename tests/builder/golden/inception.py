@@ -29,6 +29,7 @@ class Inception(nn.Module):
         conv2d_3_out_channels: int,
         conv2d_4_out_channels: int,
         conv2d_5_out_channels: int,
+        conv2d_6_out_channels: int,
     ) -> None:
         super().__init__()
         self.conv2d_1 = nn.Conv2d(in_channels, conv2d_1_out_channels, kernel_size=1)
@@ -52,7 +53,7 @@ class Inception(nn.Module):
         )
         self.relu_5 = nn.ReLU()
         self.maxpool2d_1 = nn.MaxPool2d(3, stride=1, padding=1)
-        self.conv2d_6 = nn.Conv2d(in_channels, conv2d_5_out_channels, kernel_size=1)
+        self.conv2d_6 = nn.Conv2d(in_channels, conv2d_6_out_channels, kernel_size=1)
         self.relu_6 = nn.ReLU()
         initialize(self.conv2d_1, nn.init.kaiming_normal_, nonlinearity="relu")
         initialize(self.conv2d_2, nn.init.kaiming_normal_, nonlinearity="relu")
@@ -71,11 +72,11 @@ class Inception(nn.Module):
         z = self.relu_3(z)  # (N, conv2d_3_out_channels, H, W)
         u = self.conv2d_4(x)  # (N, conv2d_4_out_channels, H, W)
         u = self.relu_4(u)  # (N, conv2d_4_out_channels, H, W)
-        u = self.conv2d_5(u)  # (N, conv2d_5_out_channels, H, W)
-        u = self.relu_5(u)  # (N, conv2d_5_out_channels, H, W)
+        u = self.conv2d_5(u)  # (N, conv2d_6_out_channels, H, W)
+        u = self.relu_5(u)  # (N, conv2d_6_out_channels, H, W)
         x = self.maxpool2d_1(x)  # (N, in_channels, H, W)
-        x = self.conv2d_6(x)  # (N, conv2d_5_out_channels, H, W)
-        x = self.relu_6(x)  # (N, conv2d_5_out_channels, H, W)
+        x = self.conv2d_6(x)  # (N, conv2d_6_out_channels, H, W)
+        x = self.relu_6(x)  # (N, conv2d_6_out_channels, H, W)
         x = torch.cat([y, z, u, x], dim=1)  # (N, C, H, W)
         return x
 
@@ -93,6 +94,7 @@ class InceptionForSmallImages(nn.Module):
             conv2d_3_out_channels=24,
             conv2d_4_out_channels=4,
             conv2d_5_out_channels=8,
+            conv2d_6_out_channels=8,
         )
         self.inception_2 = Inception(
             in_channels=56,
@@ -101,6 +103,7 @@ class InceptionForSmallImages(nn.Module):
             conv2d_3_out_channels=48,
             conv2d_4_out_channels=8,
             conv2d_5_out_channels=16,
+            conv2d_6_out_channels=16,
         )
         self.maxpool2d_2 = nn.MaxPool2d(2)
         self.inception_3 = Inception(
@@ -110,6 +113,7 @@ class InceptionForSmallImages(nn.Module):
             conv2d_3_out_channels=64,
             conv2d_4_out_channels=8,
             conv2d_5_out_channels=16,
+            conv2d_6_out_channels=16,
         )
         # Global mean
         self.adaptiveavgpool2d_1 = nn.AdaptiveAvgPool2d(1)

@@ -7,35 +7,35 @@ from torch import nn
 
 
 class InvertedResidual(nn.Module):
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int) -> None:
         super().__init__()
-        self.conv2d_1 = nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False)
-        self.batchnorm2d_1 = nn.BatchNorm2d(out_channels)
+        self.conv2d_1 = nn.Conv2d(channels, hidden_channels, kernel_size=1, bias=False)
+        self.batchnorm2d_1 = nn.BatchNorm2d(hidden_channels)
         self.relu6_1 = nn.ReLU6()
         self.conv2d_2 = nn.Conv2d(
-            out_channels,
-            out_channels,
+            hidden_channels,
+            hidden_channels,
             kernel_size=3,
             padding=1,
-            groups=out_channels,
+            groups=hidden_channels,
             bias=False,
         )
-        self.batchnorm2d_2 = nn.BatchNorm2d(out_channels)
+        self.batchnorm2d_2 = nn.BatchNorm2d(hidden_channels)
         self.relu6_2 = nn.ReLU6()
-        self.conv2d_3 = nn.Conv2d(out_channels, in_channels, kernel_size=1, bias=False)
-        self.batchnorm2d_3 = nn.BatchNorm2d(in_channels)
+        self.conv2d_3 = nn.Conv2d(hidden_channels, channels, kernel_size=1, bias=False)
+        self.batchnorm2d_3 = nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # x: (N, in_channels, H, W)
-        y = self.conv2d_1(x)  # (N, out_channels, H, W)
-        y = self.batchnorm2d_1(y)  # (N, out_channels, H, W)
-        y = self.relu6_1(y)  # (N, out_channels, H, W)
-        y = self.conv2d_2(y)  # (N, out_channels, H, W)
-        y = self.batchnorm2d_2(y)  # (N, out_channels, H, W)
-        y = self.relu6_2(y)  # (N, out_channels, H, W)
-        y = self.conv2d_3(y)  # (N, in_channels, H, W)
-        y = self.batchnorm2d_3(y)  # (N, in_channels, H, W)
-        x = y + x  # (N, in_channels, H, W)
+        # x: (N, channels, H, W)
+        y = self.conv2d_1(x)  # (N, hidden_channels, H, W)
+        y = self.batchnorm2d_1(y)  # (N, hidden_channels, H, W)
+        y = self.relu6_1(y)  # (N, hidden_channels, H, W)
+        y = self.conv2d_2(y)  # (N, hidden_channels, H, W)
+        y = self.batchnorm2d_2(y)  # (N, hidden_channels, H, W)
+        y = self.relu6_2(y)  # (N, hidden_channels, H, W)
+        y = self.conv2d_3(y)  # (N, channels, H, W)
+        y = self.batchnorm2d_3(y)  # (N, channels, H, W)
+        x = y + x  # (N, channels, H, W)
         return x
 
 
@@ -43,47 +43,47 @@ class InvertedResidualHalfTheSize(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        conv2d_1_out_channels: int,
-        conv2d_3_out_channels: int,
+        hidden_channels: int,
+        out_channels: int,
     ) -> None:
         super().__init__()
         self.conv2d_1 = nn.Conv2d(
             in_channels,
-            conv2d_1_out_channels,
+            hidden_channels,
             kernel_size=1,
             bias=False,
         )
-        self.batchnorm2d_1 = nn.BatchNorm2d(conv2d_1_out_channels)
+        self.batchnorm2d_1 = nn.BatchNorm2d(hidden_channels)
         self.relu6_1 = nn.ReLU6()
         self.conv2d_2 = nn.Conv2d(
-            conv2d_1_out_channels,
-            conv2d_1_out_channels,
+            hidden_channels,
+            hidden_channels,
             kernel_size=3,
             stride=2,
             padding=1,
-            groups=conv2d_1_out_channels,
+            groups=hidden_channels,
             bias=False,
         )
-        self.batchnorm2d_2 = nn.BatchNorm2d(conv2d_1_out_channels)
+        self.batchnorm2d_2 = nn.BatchNorm2d(hidden_channels)
         self.relu6_2 = nn.ReLU6()
         self.conv2d_3 = nn.Conv2d(
-            conv2d_1_out_channels,
-            conv2d_3_out_channels,
+            hidden_channels,
+            out_channels,
             kernel_size=1,
             bias=False,
         )
-        self.batchnorm2d_3 = nn.BatchNorm2d(conv2d_3_out_channels)
+        self.batchnorm2d_3 = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # x: (N, in_channels, H, W)
-        x = self.conv2d_1(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.batchnorm2d_1(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.relu6_1(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.conv2d_2(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.batchnorm2d_2(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.relu6_2(x)  # (N, conv2d_1_out_channels, H, W)
-        x = self.conv2d_3(x)  # (N, conv2d_3_out_channels, H, W)
-        x = self.batchnorm2d_3(x)  # (N, conv2d_3_out_channels, H, W)
+        x = self.conv2d_1(x)  # (N, hidden_channels, H, W)
+        x = self.batchnorm2d_1(x)  # (N, hidden_channels, H, W)
+        x = self.relu6_1(x)  # (N, hidden_channels, H, W)
+        x = self.conv2d_2(x)  # (N, hidden_channels, H, W)
+        x = self.batchnorm2d_2(x)  # (N, hidden_channels, H, W)
+        x = self.relu6_2(x)  # (N, hidden_channels, H, W)
+        x = self.conv2d_3(x)  # (N, out_channels, H, W)
+        x = self.batchnorm2d_3(x)  # (N, out_channels, H, W)
         return x
 
 
