@@ -123,6 +123,7 @@ def test_undo_and_redo_outlive_the_page(browser: Browser, url: str) -> None:
     canvas.until(lambda d: '"relu_2"' in json.dumps(d))
     page.keyboard.press("Control+z")
     canvas.until(lambda d: d["nodes"] == first["nodes"])
+    page.wait_for_timeout(1500)  # steps are written a moment after the last one
     page.reload()  # the server has the first drawing again, and all that was done to it is a redo away
     expect(canvas.node("res_1")).to_be_visible(timeout=60_000)
     expect(canvas.tool("Undo")).to_be_disabled()

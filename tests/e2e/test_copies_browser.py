@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from engine.replicas.variants import spread
 
@@ -24,6 +25,16 @@ BANDS = """(() => {
 })()"""
 
 
+def choose(page: Page, name: str) -> None:
+    """A list that is open closes when the page is drawn again, as it is after each setting before it."""
+    for _ in range(10):
+        page.get_by_role("combobox", name=re.compile("What differs")).click()
+        with suppress(TimeoutError):
+            page.get_by_role("option", name=name).click(timeout=3000)
+            return
+    raise AssertionError(f"{name} could not be chosen")
+
+
 def test_copies_differ_in_the_learning_rate_and_are_drawn_with_a_band(page: Page, address: str, home: Path) -> None:
     page.goto(f"{address}/train")
     steps = page.get_by_role("spinbutton", name="Steps")
@@ -33,8 +44,7 @@ def test_copies_differ_in_the_learning_rate_and_are_drawn_with_a_band(page: Page
     count = page.get_by_role("spinbutton", name="Copies")
     count.fill(str(COPIES))
     count.press("Enter")
-    page.get_by_role("combobox", name=re.compile("What differs")).click()
-    page.get_by_role("option", name="Learning rate").click()
+    choose(page, "Learning rate")
     expect(page.get_by_text("They train with learning rate 0.001")).to_be_visible()
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_role("heading", name="Each copy now")).to_be_visible()
