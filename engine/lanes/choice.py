@@ -45,7 +45,7 @@ def _fastest(training: Training) -> Lane:
     compiler = build.compiler()
     if compiler is None:
         return Eager(training, NO_COMPILER)
-    building = build.Build(compiler)
+    building = build.begin(compiler)
 
     def better() -> Lane | None:
         if building.running:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine import worker
-from engine.lanes import choice
 from engine.lanes.native import build
 
 needs_compiler = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
@@ -57,6 +56,21 @@ def test_another_source_option_or_processor_is_another_kernel(monkeypatch: pytes
     assert len(keys) == 4
 
 
+@needs_compiler
+def test_all_in_a_process_wait_for_one_compilation_and_a_forked_one_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(build, "_going", {})
+    monkeypatch.setattr(build, "places", lambda: (tmp_path,))
+    first = build.begin("cc")
+    assert build.begin("cc") is first
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert build.begin("/bin/false") is not first
+    monkeypatch.undo()
+    first.wait()
+    assert build.begin("/bin/false") is not first
+
+
 def test_the_rehearsal_of_a_runner_begins_the_compilation_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch):
     begun = []
 
@@ -68,7 +82,8 @@ def test_the_rehearsal_of_a_runner_begins_the_compilation_and_waits_for_nothing(
 
     monkeypatch.setattr(build, "library", lambda: None)
     monkeypatch.setattr(build, "compiler", lambda: "cc")
-    monkeypatch.setattr(choice.build, "Build", Endless)
+    monkeypatch.setattr(build, "_going", {})
+    monkeypatch.setattr(build, "Build", Endless)
     threads = len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 0
     worker.rehearse()
     assert begun == ["cc"]

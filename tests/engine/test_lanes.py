@@ -159,6 +159,7 @@ class TestChangingLanes:
         ready = build.made()
         states = iter([None, None, ready])
         monkeypatch.setattr(build, "library", lambda: next(states))
+        monkeypatch.setattr(build, "_going", {})
         monkeypatch.setattr(build, "Build", Compiling)
         training = make(lane="auto")
         assert (training.lane.name, training.lane.reason) == ("eager", choice.PREPARING)

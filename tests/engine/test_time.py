@@ -235,6 +235,7 @@ def test_a_change_of_lane_is_repeated_at_its_step(tmp_path, monkeypatch):
     library = build.made()
     asked, compiling = iter([None, library]), iter([True, True, True, False])
     monkeypatch.setattr(build, "library", lambda: next(asked))
+    monkeypatch.setattr(build, "_going", {})
     monkeypatch.setattr(build.Build, "running", property(lambda self: next(compiling)))
     run = trained(tmp_path, steps=100)
     monkeypatch.undo()

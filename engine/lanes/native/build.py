@@ -64,7 +64,7 @@ def made() -> ctypes.CDLL:
     """The compiled kernel; compiles it and waits, if need be."""
     if found := library():
         return found
-    Build(compiler() or COMPILERS[0]).wait()
+    begin(compiler() or COMPILERS[0]).wait()
     found = library()
     if found is None:
         raise OSError("the kernel could not be compiled: is there a C compiler?")
@@ -109,6 +109,17 @@ class Build:
     def wait(self) -> None:
         if self._process is not None:
             self._process.wait()
+
+
+_going: dict[int, Build] = {}  # by process: who is forked cannot wait for what its parent compiles
+
+
+def begin(compiler: str) -> Build:
+    """The compilation that this process has going, or else a new one: however many wait, the compiler runs once."""
+    going = _going.get(os.getpid())
+    if going is None or not going.running:
+        going = _going[os.getpid()] = Build(compiler)
+    return going
 
 
 def _start(compiler: str, folder: Path) -> subprocess.Popen[bytes]:

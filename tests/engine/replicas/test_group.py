@@ -17,8 +17,10 @@ from engine.config import DataRef, TrainConfig
 from engine.data import load
 from engine.events import Event
 from engine.lanes.lane import Wanted
+from engine.lanes.native import build
 from engine.loop import Training
 from engine.pace import EveryN
+from engine.replicas.copies import Local
 from engine.replicas.group import Group, training_of
 from engine.replicas.variants import variants
 from tests.engine.drawn import CNN, LSTM, MLP, chain, same
@@ -242,3 +244,24 @@ def test_copies_that_were_forgotten_do_not_disturb_those_that_come_after() -> No
     advance(training, 10)
     assert len(training.checkpoint().copies) == 2
     training.close()
+
+
+def test_copies_that_wait_for_the_kernel_compile_it_once_and_all_change_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    library, begun = build.made(), []
+
+    class Compiling:
+        running = True
+
+        def __init__(self, compiler: str) -> None:
+            begun.append(self)
+
+    monkeypatch.setattr(build, "_going", {})
+    monkeypatch.setattr(build, "Build", Compiling)
+    monkeypatch.setattr(build, "library", lambda: None if Compiling.running else library)
+    training = group(MLP, config("spiral"), "auto")
+    assert len(begun) == 1
+    assert not [e for e in advance(training, 3) if e.kind == "lane"]
+    Compiling.running = False
+    assert [e.body["lane"] for e in advance(training, 10) if e.kind == "lane"] == ["native"]
+    lanes = [copy.training.lane.name for copy in training.copies if isinstance(copy, Local)]
+    assert lanes == ["native"] * 3
