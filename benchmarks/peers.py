@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -62,6 +63,7 @@ CONTESTANTS = {
     "layerloom, eager lane": Contestant("ours", ("eager",)),
     "layerloom, not validated": Contestant("ours", ("unvalidated",)),
     "forward and backward alone": Contestant("plain", ("limit",)),
+    "arithmetic alone": Contestant("floor"),
     "Lightning Trainer": Contestant("lightning_fit", packages=("lightning", *TORCH)),
     "Keras fit, JAX": Contestant("keras_fit", packages=JAX, backend="jax"),
     "Keras fit, TensorFlow": Contestant("keras_fit", packages=("keras", "tensorflow-cpu"), backend="tensorflow"),
@@ -188,7 +190,8 @@ def table(result: dict[str, Any]) -> str:
         ratios = [a / b for a, b in zip(found, reference, strict=True)] if reference else [float("nan")]
         spread = f"{statistics.median(ratios):6.2f} [{min(ratios):.2f} .. {max(ratios):.2f}]"
         line = f"  {name:28}{statistics.median(found):10.1f} steps/CPU-s   ratio {spread:24}"
-        lines.append(line + f" loss after warm-up {result['losses'][name]:.4f}")
+        loss = result["losses"][name]
+        lines.append(line + (" trains nothing" if math.isnan(loss) else f" loss after warm-up {loss:.4f}"))
     return "\n".join([*lines, *(f"  {name:28}absent: {why}" for name, why in result["absent"].items())])
 
 
