@@ -133,6 +133,11 @@ class Training:
         return self.tuning.values["lr"] * self.schedule(step, self.config.steps)
 
     @property
+    def measuring(self) -> Measuring | None:
+        """What it is asked to measure; None where nothing is watched."""
+        return self.report.measuring
+
+    @property
     def loss(self) -> losses.Loss:
         """Of the Output that speaks for all."""
         return self.objective.first.loss
@@ -198,6 +203,7 @@ class Training:
     def started(self) -> Event:
         """What the page must know of a run before its first number."""
         data, first = self.data, self.objective.first.field
+        baseline = data.baseline if first is data.targets[0] else None
         body = {
             "device": self.device.type,
             "device_name": devices.name(self.device),
@@ -211,7 +217,8 @@ class Training:
             "classes": list(first.words) if first and first.task == "classification" else [],
             "n_train": data.n_train,
             "n_val": data.n_val,
-            "baseline": data.baseline if first is data.targets[0] else None,
+            "baseline": baseline and baseline.score,
+            "guess": baseline and baseline.guess,
             **self.objective.told(self.graph),
             "resumed_from": self.resumed_from,
         }

@@ -1,32 +1,37 @@
-"""What needs no network: the score of a table of the commonest answers, counted on the training part."""
+"""What needs no network: a constant, or a table of the commonest answers, counted on the training part."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from engine.data.spec import Array, Field
+from engine.data.spec import Array, Baseline, Field
+
+MEAN = Baseline(0.0, "always giving the mean")  # whose R² is 0 by definition
 
 
-def commonest(target: Field) -> float:
-    """Always the same answer."""
-    return looked_up(target, np.zeros_like(target.train), np.zeros_like(target.val))
+def commonest(target: Field) -> Baseline:
+    score = looked_up(target, np.zeros_like(target.train), np.zeros_like(target.val))
+    return Baseline(score, "always naming the commonest class")
 
 
-def by_place(target: Field) -> float:
-    """At each place of a text or a picture the answer that is commonest there."""
+def by_place(target: Field) -> Baseline:
+    """Of a text or a picture."""
     places = np.arange(target.train[0].size).reshape(target.spec.shape)
-    return looked_up(target, *(np.broadcast_to(places, part.shape) for part in (target.train, target.val)))
+    score = looked_up(target, *(np.broadcast_to(places, part.shape) for part in (target.train, target.val)))
+    return Baseline(score, f"naming at each {'place' if places.ndim == 1 else 'pixel'} what is commonest there")
 
 
-def bigram(source: Field, target: Field) -> float:
-    """At each place the answer that is commonest behind the character or word that stands there."""
-    return looked_up(target, source.train, source.val)
+def bigram(source: Field, target: Field) -> Baseline:
+    """Of one character or word at each place."""
+    score = looked_up(target, source.train, source.val)
+    return Baseline(score, "naming what most often follows the one character before")
 
 
-def bigram_by_place(source: Field, target: Field) -> float:
+def bigram_by_place(source: Field, target: Field) -> Baseline:
     """As ``bigram``, counted for each place apart: what a text of fixed form, such as a date, gives away by itself."""
     places = np.arange(source.spec.shape[0]) * source.kinds
-    return looked_up(target, source.train + places, source.val + places)
+    score = looked_up(target, source.train + places, source.val + places)
+    return Baseline(score, "naming what most often comes next, by the place and what stands before it")
 
 
 def looked_up(target: Field, keys: Array, val_keys: Array) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from builder.spec import Param, TensorSpec
-from engine.data.baseline import commonest
+from engine.data.baseline import MEAN, commonest
 from engine.data.images import AXES, DIGITS, DIGITS_8, read
 from engine.data.spec import Array, Dataset, DatasetSpec, Field, Options, Scaler, share
 from engine.data.split import Parts, labels, numbers, split
@@ -48,7 +48,7 @@ def odd_digits(options: Options, seed: int, _folder: Path | None) -> Dataset:
     parts = Parts(parts.train[y[parts.train] == usual], parts.val)
     image = numbers("image", x, parts, AXES, pooled=True)
     odd = labels("odd", (y != usual).astype(np.int64), parts, ("usual", "odd"))
-    return Dataset("odd_digits", "image", (image,), (image, odd), ("pixel",), baseline=0.0)
+    return Dataset("odd_digits", "image", (image,), (image, odd), ("pixel",), MEAN)
 
 
 PAIRS: tuple[DatasetSpec, ...] = (

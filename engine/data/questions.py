@@ -8,7 +8,7 @@ import numpy as np
 
 from builder.spec import Param, TensorSpec
 from engine.data.baseline import looked_up
-from engine.data.spec import Array, Dataset, DatasetSpec, Options, share
+from engine.data.spec import Array, Baseline, Dataset, DatasetSpec, Options, share
 from engine.data.split import labels, split
 from engine.data.text import PAD
 
@@ -20,12 +20,12 @@ PER_SENTENCE = 5  # Mary went to the garden
 
 
 def questions(options: Options, seed: int, _folder: Path | None) -> Dataset:
-    """The baseline says the place that the last sentence names."""
     story, question, place, last = tell(options["size"], options["sentences"], np.random.default_rng([seed, 0]))
     parts = split(np.hstack([story, question]), place, options["test_share"], seed, stratify=True)
     inputs = (labels("story", story, parts, WORDS), labels("question", question, parts, WORDS))
     target = labels("place", place, parts, PLACES)
-    baseline = looked_up(target, last[parts.train], last[parts.val])
+    score = looked_up(target, last[parts.train], last[parts.val])
+    baseline = Baseline(score, "naming the place of the last sentence, whoever is asked for")
     return Dataset("questions", "text", inputs, (target,), ("word",), baseline)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from builder.spec import Param, TensorSpec
-from engine.data.baseline import by_place
+from engine.data.baseline import MEAN, by_place
 from engine.data.spec import Array, Dataset, DatasetSpec, Field, Load, Options, Scaler, Task, share
 from engine.data.split import Parts, labels, numbers, split
 
@@ -46,7 +46,7 @@ def adding(options: Options, seed: int, _folder: Path | None) -> Dataset:
         x[np.arange(n), rng.integers(low, high, n), 1] = 1
     parts = split(x, x, options["test_share"], seed, stratify=False)
     target = numbers("sum", x.prod(axis=2).sum(axis=1, keepdims=True), parts)
-    return Dataset("adding", "text", (steps("pairs", x, parts),), (target,), ("number", "mark"), 0.0)
+    return Dataset("adding", "text", (steps("pairs", x, parts),), (target,), ("number", "mark"), MEAN)
 
 
 def copying(options: Options, seed: int, _folder: Path | None) -> Dataset:

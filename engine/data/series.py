@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from builder.spec import TensorSpec
-from engine.data.spec import Array, Dataset, DatasetSpec, Field, Options, Scaler, share
+from engine.data.spec import Array, Baseline, Dataset, DatasetSpec, Field, Options, Scaler, share
 
 FILES = Path(__file__).parent / "files"
 WINDOW = 24  # steps: two years of months, or two cycles of the sun of about 11 years
@@ -74,7 +74,8 @@ def _series(
         x_val, y_val = windows(scaler.apply(values[cut:, None])[:, 0])
         past = Field("past", INPUT, x_train, x_val, scaler=scaler)
         following = Field("value", TensorSpec((1,)), y_train, y_val, scaler=scaler, label=f"next {unit}")
-        baseline = max(r2(x_val[:, -steps], y_val) for steps in (1, period))
+        score, steps = max((r2(x_val[:, -steps], y_val), steps) for steps in (1, period))
+        baseline = Baseline(score, f"giving the value of {steps} step{'s' * (steps > 1)} before")
         return Dataset(name, "series", (past,), (following,), (unit,), baseline)
 
     return DatasetSpec(

@@ -121,13 +121,21 @@ class Field:
         return self.train.nbytes + self.val.nbytes
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What needs no network: the ``score`` in the metric of the first target, and what one does for it, as it goes on
+    after "no better than": "always naming the commonest class"."""
+
+    score: float
+    guess: str
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Arrays ready to train on; they are shared between callers, so do not write into them.
 
     ``inputs`` and ``targets`` (at least one of each) hold the same examples in the same order. ``features`` names the
-    entries of the first input's last axis. ``baseline`` is what needs no network, for the first target: the metric of
-    always saying the commonest class, or the R² of a constant (0) or of "next year is like this year".
+    entries of the first input's last axis. ``baseline`` is of the first target.
 
     Most data sets have one input and one target; the properties are about the first of each. ``outputs`` is the
     number of classes (2 for a yes-or-no question) or of numbers to predict.
@@ -138,7 +146,7 @@ class Dataset:
     inputs: tuple[Field, ...]
     targets: tuple[Field, ...]
     features: tuple[str, ...]
-    baseline: float
+    baseline: Baseline
     missing: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from builder.spec import TensorSpec
+from engine.data.baseline import MEAN, commonest
 from engine.data.spec import Array, Dataset, Field, Kind, Scaler
 
 
@@ -88,10 +89,8 @@ def classification(
 ) -> Dataset:
     """From raw ``x`` (example, …) and class numbers ``y`` (example,)."""
     target_field = labels("class", y, parts, classes, label=target)
-    commonest = np.bincount(target_field.train).argmax()
     inputs = (numbers(NAMES[kind], x, parts, axes, pooled=kind == "image"),)
-    baseline = float((target_field.val == commonest).mean())
-    return Dataset(name, kind, inputs, (target_field,), features, baseline)
+    return Dataset(name, kind, inputs, (target_field,), features, commonest(target_field))
 
 
 def regression(
@@ -99,7 +98,7 @@ def regression(
 ) -> Dataset:
     """From raw ``x`` (example, feature) and values ``y`` (example,)."""
     inputs = (numbers(NAMES[kind], x, parts, ("feature",)),)
-    return Dataset(name, kind, inputs, (numbers("value", y[:, None], parts, label=target),), features, baseline=0.0)
+    return Dataset(name, kind, inputs, (numbers("value", y[:, None], parts, label=target),), features, MEAN)
 
 
 def numbers(

@@ -18,12 +18,12 @@ from builder.diagnostic import Diagnostic, Refused
 from builder.spec import TensorSpec
 from engine.data.csv import CsvReport
 from engine.data.csv_columns import Column
-from engine.data.spec import Array, Dataset, Field, Options, Scaler
+from engine.data.spec import Array, Baseline, Dataset, Field, Options, Scaler
 from engine.store import write_beside
 
-VERSION = 2  # of these files; others are made again
+VERSION = 3  # of these files; others are made again
 REPORT, META, SETS = "report.json", "meta.json", "sets"
-PLAIN = ("name", "kind", "features", "baseline", "missing", "notes")
+PLAIN = ("name", "kind", "features", "missing", "notes")
 OF_FIELD = ("name", "kinds", "words", "ignore", "metric", "label")
 
 
@@ -52,7 +52,8 @@ def write_dataset(folder: Path, found: Dataset | Refused) -> None:
         return _write(folder / META, _refusal(found))
     fields = {part: [_write_field(folder, f) for f in getattr(found, part)] for part in ("inputs", "targets")}
     body = {name: getattr(found, name) for name in PLAIN}
-    return _write(folder / META, {**body, "missing": dict(found.missing), **fields})
+    rest = {"missing": dict(found.missing), "baseline": asdict(found.baseline)}
+    return _write(folder / META, {**body, **rest, **fields})
 
 
 def _write_field(folder: Path, field: Field) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def read_dataset(folder: Path, mode: Literal["r", "c"] = "r") -> Dataset | None:
     if body is None:
         return None
     inputs, targets = (tuple(_field(folder, f, mode) for f in body.pop(part)) for part in ("inputs", "targets"))
-    return Dataset(**_tuples(body), inputs=inputs, targets=targets)
+    baseline = Baseline(**body.pop("baseline"))
+    return Dataset(**_tuples(body), baseline=baseline, inputs=inputs, targets=targets)
 
 
 def _field(folder: Path, body: dict[str, Any], mode: Literal["r", "c"]) -> Field:

@@ -12,6 +12,7 @@ from builder.graph import Edge, Graph, Node
 from builder.spec import TensorSpec
 from engine.config import DataRef, TrainConfig
 from engine.data import Dataset, Field, load
+from engine.data.baseline import MEAN
 from engine.events import Event
 from engine.loop import Training
 from engine.pace import EveryN
@@ -102,7 +103,7 @@ def table(x: np.ndarray, y: np.ndarray, task: str = "regression", outputs: int =
         (Field("features", TensorSpec(x.shape[1:]), x[:half], x[half:]),),
         (Field("y", target, y[:half], y[half:], kinds=0 if task == "regression" else outputs),),
         features,
-        baseline=0.0,
+        MEAN,
     )
 
 

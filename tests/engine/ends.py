@@ -7,6 +7,7 @@ import numpy as np
 from builder.graph import Edge, Graph, Node
 from builder.spec import DType, Shape, TensorSpec
 from engine.data import Dataset, Field
+from engine.data.spec import Baseline
 
 N = 96  # examples to train on; half as many are held out
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def _values(n: int, shape: Shape, kinds: int, ignore: int | None) -> np.ndarray:
 
 
 def data(inputs: tuple[Field, ...], targets: tuple[Field, ...]) -> Dataset:
-    return Dataset("table", "table", inputs, targets, ("a", "b"), baseline=0.5)
+    return Dataset("table", "table", inputs, targets, ("a", "b"), Baseline(0.5, "guessing"))
 
 
 def net(*nodes: tuple[str, str, dict[str, object], str]) -> Graph:

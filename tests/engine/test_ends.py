@@ -120,7 +120,8 @@ def test_the_start_of_a_run_names_its_outputs() -> None:
         {"id": "y", "label": "", "target": "x", "loss": "mse", "metric": "r2"},
         {"id": "prior", "label": "", "target": None, "loss": "kl", "metric": None},
     ]
-    assert (told["task"], told["metric"], told["classes"], told["baseline"]) == ("regression", "r2", [], None)
+    assert (told["task"], told["metric"], told["classes"]) == ("regression", "r2", [])
+    assert (told["baseline"], told["guess"]) == (None, None)
 
 
 def test_a_weight_of_zero_lets_its_output_teach_nothing() -> None:

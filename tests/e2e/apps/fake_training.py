@@ -119,7 +119,7 @@ class Run(threading.Thread):
             "layers": [{"id": n.id, "type": n.type, "label": n.label, "params": 72} for n in weighted],
             "activations": [{"id": n.id, "type": n.type, "kind": "relu" if n.type == "ReLU" else ""} for n in measured],
             "metric": "accuracy", "classes": ["0", "1"], "n_train": 400, "n_val": 100, "baseline": 0.5,
-            "resumed_from": None,
+            "guess": "always naming the commonest class", "resumed_from": None,
         }  # fmt: skip
 
     def events(self) -> list[Event]:

@@ -28,6 +28,23 @@ def test_data_says_in_words_what_goes_in_and_what_is_asked(name: str, given: str
     assert (gives(data), asks(data)) == (given, asked)
 
 
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("iris", "always naming the commonest class"),
+        ("adding", "always giving the mean"),
+        ("sunspots", "giving the value of 1 step before"),
+        ("copying", "naming at each place what is commonest there"),
+        ("shapes", "naming at each pixel what is commonest there"),
+        ("shakespeare", "naming what most often follows the one character before"),
+        ("dates", "naming what most often comes next, by the place and what stands before it"),
+        ("questions", "naming the place of the last sentence, whoever is asked for"),
+    ],
+)
+def test_data_says_in_words_what_is_reached_without_a_network(name: str, guess: str) -> None:
+    assert load(DataRef(name)).baseline.guess == guess
+
+
 def test_data_sets_are_listed_application_by_application() -> None:
     order = [GROUPS.index(d.group) for d in DATASETS]
     assert order == sorted(order)

@@ -71,10 +71,11 @@ export const metric: Chart = {
   id: "metric",
   title: (history) => TITLES[history.started?.metric ?? "accuracy"] ?? "",
   says: (history) => {
-    const metric = history.started?.metric, baseless = history.started && typeof history.started.baseline !== "number";
-    if (metric === "iou") return "Of the pixels that are a class, or are taken for it, the share that are both; mean over the classes.";
-    if (isR2(history)) return baseless ? "1 is perfect; 0 is no better than always giving the mean." : "1 is perfect; at the dashed line it does no better than a guess without a network.";
-    return baseless ? "Higher is better." : "Higher is better; at the dashed line it does no better than always naming the commonest class.";
+    const { metric, baseline, guess } = history.started ?? {};
+    const meaning =
+      metric === "iou" ? "Of the pixels that are a class, or are taken for it, the share that are both; mean over the classes." :
+      isR2(history) ? "1 is perfect; 0 is no better than always giving the mean." : "Higher is better.";
+    return typeof baseline === "number" ? `${meaning} The dashed line is reached without a network: by ${guess ?? "guessing"}.` : meaning;
   },
   kinds: ["point"],
   shown: (history) => history.started?.metric !== null,
