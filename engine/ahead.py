@@ -12,12 +12,19 @@ from engine.store import RunFolder
 def turns_ahead(run: RunFolder, step: int | None) -> list[Turn]:
     """The turns at or after ``step``, from which a run goes on: its checkpoint does not have them.
 
-    Where the user turned a knob, what was planned for that knob later on no longer holds.
+    Where the user turned a knob, what was ahead for that knob from there on no longer holds.
     """
     if step is None:
         return []
-    planned = run.origin.turns if run.origin else ()
-    done = [Turn(r.step, r.body["name"], r.body["new"]) for r in run.log.every("knob")]
-    own = [t for t in done if t not in planned]
-    still = [t for t in planned if not any(same_knob(t.name, o.name) and o.step <= t.step for o in own)]
-    return sorted({t for t in (*still, *done) if t.step >= step}, key=lambda t: t.step)
+    ahead = list(run.origin.turns) if run.origin else []
+    for record in run.log.every("knob"):
+        ahead = _after(ahead, Turn(record.step, record.body["name"], record.body["new"]))
+    return sorted((t for t in ahead if t.step >= step), key=lambda t: t.step)
+
+
+def _after(ahead: list[Turn], turn: Turn) -> list[Turn]:
+    """``ahead`` and ``turn``. One that is in it has turned by itself: nothing later on changes, and of several turns at
+    one step it is the newest."""
+    own = turn not in ahead
+    gone = [t for t in ahead if same_knob(t.name, turn.name) and (t.step >= turn.step if own else t.step == turn.step)]
+    return [*(t for t in ahead if t not in gone), turn]

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from builder.diagnostic import Diagnostic, Refused
+from engine.ahead import turns_ahead
 from engine.config import TrainConfig
 from engine.kept import about, checkpoint
 from engine.knobs import change, knob
 from engine.origin import Origin, Turn, same_knob
 from engine.store import RunFolder
-from engine.timeline import later, segments
+from engine.timeline import PACE, segments
 
 Knobs = Mapping[str, float]
 
@@ -41,7 +42,8 @@ def fork(
     past = segments(run, step)
     before = past[-1].config if past else run.config
     now = settings(config or before, before, step)
-    again = [t for t in later(run, step) if not any(same_knob(t.name, name) for name in knobs or {})]
+    others = [t for t in turns_ahead(run, step) if t.name != PACE]
+    again = [t for t in others if not any(same_knob(t.name, name) for name in knobs or {})]
     ahead = (*(Turn(step, name, value) for name, value in turned.items()), *again)
     csv = run.path / "data.csv"
     return RunFolder.create(

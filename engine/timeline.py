@@ -59,9 +59,3 @@ def _cut(found: list[Segment], end: int) -> list[Segment]:
         kept.append(replace(segment, until=until, turns=turned))
         begun = until
     return kept
-
-
-def later(run: RunFolder, step: int) -> tuple[Turn, ...]:
-    """The knobs of ``run`` that were turned at or after ``step``, as far as its log goes."""
-    every = segments(run, OPEN)
-    return tuple(t for segment in every for t in segment.turns if t.step >= step)

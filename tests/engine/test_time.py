@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from builder import templates
 from builder.diagnostic import Refused
 from engine import account, kept
+from engine.ahead import turns_ahead
 from engine.checkpoint import Checkpoint, fingerprint
 from engine.config import DataRef, TrainConfig
 from engine.control import Inbox
+from engine.events import Event
 from engine.fork import fork
 from engine.keeper import Keeper
 from engine.kept import Moment, surplus
@@ -184,6 +186,28 @@ def test_a_fork_of_a_fork_knows_its_whole_past_and_can_be_repeated(tmp_path, mon
     played = replay(account.of_run(two))
     assert fingerprint(played.weights) == hash_of(two)
     assert verdict(account.of_run(two), played)[0]
+
+
+def test_a_fork_of_a_fork_that_has_not_come_to_its_turns_yet_makes_them_all_the_same(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50, 70)
+    at_steps(monkeypatch, turn(120, "lr", 0.3), turn(120, "speed", 9000))
+    run = trained(tmp_path)
+    one = fork(tmp_path, run, 50)
+    at_steps(monkeypatch, (90, {"do": "stop"}))
+    assert work(one, Inbox()) == "stopped"
+    two = fork(tmp_path, one, 70)
+    assert two.origin.turns == (Turn(120, "lr", 0.3),)
+    work(two, Inbox())
+    assert hash_of(two) == hash_of(run)
+
+
+def test_of_what_was_turned_before_a_loss_nothing_comes_back_that_was_turned_otherwise_since(tmp_path):
+    run = make(tmp_path)
+    turned = [(80, "lr", 0.3), (90, "l2", 0.1), (60, "lr", 0.2), (90, "l2", 0.0), (90, "l2", 0.1)]
+    run.log.append(Event("knob", step, {"name": name, "old": 0, "new": new}) for step, name, new in turned)
+    assert turns_ahead(run, 50) == [Turn(60, "lr", 0.2), Turn(90, "l2", 0.1)]
+    run.log.append([Event("knob", 60, {"name": "lr", "old": 0, "new": 0.2})])  # by itself, after another loss
+    assert turns_ahead(run, 50) == [Turn(60, "lr", 0.2), Turn(90, "l2", 0.1)]
 
 
 def test_other_settings_can_be_tried_from_a_moment_and_are_repeated_too(tmp_path, monkeypatch):
