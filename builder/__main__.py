@@ -41,8 +41,8 @@ def report(inference: Inference) -> dict[str, Any]:
     nodes = [{"id": n.id, "type": n.type, **_numbers(inference.nodes[n.id])} for n in inference.graph.nodes]
     return {
         "ok": inference.ok,
-        "params": inference.params,
-        "flops": inference.flops,
+        "params": inference.params if _counted(inference) else None,
+        "flops": inference.flops if _counted(inference) else None,
         "nodes": nodes,
         "diagnostics": [d.to_json() for d in inference.diagnostics],
     }
@@ -55,14 +55,19 @@ def table(inference: Inference) -> str:
         info = inference.nodes[n.id]
         known = (str(info.output), f"{info.params:,}", f"{info.flops:,}") if info.output else ("?", "", "")
         rows.append((n.id, n.type, *known))
-    uncounted = any(d.code == TOO_MANY for d in inference.errors)
-    rows.append(("total", "", *(("?", "", "") if uncounted else ("", f"{inference.params:,}", f"{inference.flops:,}"))))
+    totals = ("", f"{inference.params:,}", f"{inference.flops:,}") if _counted(inference) else ("?", "", "")
+    rows.append(("total", "", *totals))
     wide = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     lines = (
         "  ".join(cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, wide, strict=True)))
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _counted(inference: Inference) -> bool:
+    """Whether the sums are of all layers: of a drawing that repeats too often only the first are written out."""
+    return not any(d.code == TOO_MANY for d in inference.errors)
 
 
 def _check(graph: Graph, as_json: bool) -> int:

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from builder.__main__ import main
-from builder.document import dumps
+from builder.document import dumps, to_json
+from builder.graph import Graph, Node
 from tests.builder.drawings import chain, draw
 
 GOOD = chain("Input", "Linear", "ReLU", "Output", b={"out_features": 1000})
@@ -59,6 +60,24 @@ def test_what_is_too_large_to_count_is_not_said_to_cost_nothing(run):
     assert code == 1
     assert out.splitlines()[-1].split() == ["total", "?"]
     assert "graph/too-many-layers" in err
+    code, out, err = run("check", dumps(huge), "--json")
+    body = json.loads(out)
+    assert (code, body["ok"], body["params"], body["flops"]) == (1, False, None, None)
+    assert [d["code"] for d in body["diagnostics"]] == ["graph/too-many-layers"]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (" " * 2_000_001, "document/too-large"),
+        (json.dumps(to_json(Graph(tuple(Node(f"r{i}", "ReLU") for i in range(2001))))), "document/too-many"),
+    ],
+)
+def test_a_drawing_refused_for_its_size_is_no_success(run, text, code, options):
+    ended, out, err = run("check", text, *options)
+    assert ended == 2
+    assert code in (out if options else err)
 
 
 def test_a_warning_alone_is_told_but_is_no_failure(run):
