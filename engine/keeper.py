@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -29,16 +29,20 @@ class Keeper:
 
     def __init__(self, run: RunFolder, training: Trainer) -> None:
         self.training, self.folder = training, folder(run)
-        self.moments = known(run)
+        there = known(run)
+        self.moments = [m for m in there if m.step <= training.step]  # the others are done again
         self.next = time.monotonic() + SECONDS
         self.began = time.monotonic()
-        self.news: list[dict[str, list[int]]] = []  # a list takes and gives single items safely between threads
+        # A list takes and gives single items safely between threads.
+        self.news: list[dict[str, list[int]]] = [self._list()] if there else []
         self._pictures: dict[str, Event] = {}
         self._loss: float | None = None
-        self._taken = -1
+        newest = self.moments[-1] if self.moments else Moment(-1)
+        self._taken, self._turned = newest.step, newest.turned
         self.cost = 0.0  # CPU-seconds of the thread for one moment
         self._waiting: Queue[Checkpoint | None] = Queue()
         self._thread: threading.Thread | None = None
+        self._forget(m.step for m in there if m.step > training.step)
 
     def see(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -52,9 +56,9 @@ class Keeper:
             self.keep()
 
     def keep(self, turned: bool = False) -> None:
-        """Takes the moment as it is now, unless it has been taken already."""
+        """Takes the moment as it is now, unless it has been taken already: as one before a turn where it is that."""
         step = self.training.step
-        if step == self._taken:
+        if step == self._taken and self._turned >= turned:
             return
         began = time.monotonic()
         checkpoint = lean(self.training.checkpoint(), self.training.stopping.on)
@@ -64,7 +68,7 @@ class Keeper:
             "pictures": {kind: [e.step, e.body] for kind, e in self._pictures.items()},
         }
         self._waiting.put(replace(checkpoint, meta={**checkpoint.meta, **more}))
-        self._taken = step
+        self._taken, self._turned = step, turned
         now = time.monotonic()
         rest = max(SECONDS, (now - began + self.cost) / SHARE, (now - self.began) / MOST)
         self.next = now + rest
@@ -95,13 +99,19 @@ class Keeper:
         replace(checkpoint, meta=more).save(self.folder, str(step), durable=False)
         moment = Moment(step, size(self.folder, step), meta["turned"], meta["loss"])
         new = [*(m for m in self.moments if m.step < step), moment]
-        gone = {m.step for m in surplus(new)} | {m.step for m in self.moments if m.step > step}  # those are done again
+        gone = {m.step for m in surplus(new)}
         self.moments = [m for m in new if m.step not in gone]
-        for past in gone:
+        self._forget(gone)
+        self.news.append(self._list())
+
+    def _forget(self, gone: Iterable[int]) -> None:
+        for step in gone:
             for kind in ("safetensors", "json"):
-                (self.folder / f"{past}.{kind}").unlink(missing_ok=True)
-        body = {"steps": [m.step for m in self.moments], "turned": [m.step for m in self.moments if m.turned]}
-        self.news.append(body)
+                (self.folder / f"{step}.{kind}").unlink(missing_ok=True)
+
+    def _list(self) -> dict[str, list[int]]:
+        """The body of a "kept" event."""
+        return {"steps": [m.step for m in self.moments], "turned": [m.step for m in self.moments if m.turned]}
 
 
 def known(run: RunFolder) -> list[Moment]:

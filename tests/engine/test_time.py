@@ -9,6 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from builder import templates
 from builder.diagnostic import Refused
@@ -77,9 +79,9 @@ def hash_of(run: RunFolder) -> str:
     return fingerprint(Checkpoint.load(run.path, "last").weights)
 
 
-def trained(home, steps=200, **settings) -> RunFolder:
+def trained(home, steps=200, end="finished", **settings) -> RunFolder:
     run = make(home, steps=steps, **settings)
-    assert work(run, Inbox()) == "finished"
+    assert work(run, Inbox()) == end
     return run
 
 
@@ -173,6 +175,42 @@ def test_the_moment_before_a_knob_was_turned_is_kept(tmp_path, monkeypatch):
     assert kept.steps(run) == [0, 40, 100]
     assert kept.about(run, 40)["knobs"]["lr"] == 0.01
     assert all_of(run, "kept")[-1].body == {"steps": [0, 40, 100], "turned": [40]}
+
+
+def test_a_knob_turned_in_a_pause_marks_the_moment_and_a_continued_run_keeps_the_mark(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 20)
+    at_steps(monkeypatch, (40, {"do": "pause"}), turn(40, "lr", 0.5), (40, {"do": "stop"}))
+    run = trained(tmp_path, steps=100, end="stopped")
+    assert kept.about(run, 40)["turned"]
+    assert kept.about(run, 40)["knobs"]["lr"] == 0.01
+    work(run, Inbox(), resume=True)
+    assert all_of(run, "kept")[-1].body == {"steps": [0, 20, 40, 100], "turned": [40]}
+
+
+def test_moments_that_lie_ahead_of_where_a_run_goes_on_are_gone_at_once(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 30, 60, 80)
+    run = trained(tmp_path, steps=100)
+    Checkpoint.load(kept.folder(run), "30").save(run.path, "last")  # as if killed before the next checkpoint
+    keep_at(monkeypatch)
+    at_steps(monkeypatch, turn(40, "lr", 0.5), (70, {"do": "stop"}))
+    work(run, Inbox(), resume=True)
+    assert kept.steps(run) == [0, 30, 40, 70]  # 60 was of another training
+
+
+@pytest.mark.parametrize(("place", "end"), [("kept", "finished"), ("last", "failed")])
+def test_a_full_disk_costs_moments_or_ends_the_run_in_words_and_leaves_no_half_files(place, end, tmp_path, monkeypatch):
+    def save(tensors, path, metadata):
+        path.write_bytes(b"half")
+        if place in path.parts or path.name.startswith(place):
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(tensors, path, metadata)
+
+    monkeypatch.setattr("engine.checkpoint.save_file", save)
+    run = trained(tmp_path, steps=50, end=end)
+    assert kept.steps(run) == ([] if place == "kept" else [0])
+    assert not list(run.path.rglob("*.part"))
+    if place == "last":
+        assert all_of(run, "state")[-1].body["reason"].startswith("The disk is full: ")
 
 
 def test_a_fork_of_a_fork_knows_its_whole_past_and_can_be_repeated(tmp_path, monkeypatch):
