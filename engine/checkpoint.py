@@ -6,9 +6,11 @@ both new) and ``<name>.json`` (that rest again, for people and other programs).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from builder.diagnostic import Diagnostic, Refused
 
 FORMAT, VERSION = "layerloom-checkpoint", 1
 OPTIMIZER, BEST, COPY = "optimizer/", "best/", "copy/"  # a slash is in no node id, so these never meet a weight
+SAID = re.compile(r"os error (\d+)")
 
 
 @dataclass(frozen=True)
@@ -60,21 +63,24 @@ class Checkpoint:
     def save(self, folder: Path, name: str, *, durable: bool = True) -> None:
         """Writes beside and renames: a reader, or a run that is killed meanwhile, finds the old one or the new.
 
-        ``durable`` waits for the disk, so that a machine that loses its power finds it too.
+        ``durable`` waits for the disk, so that a machine that loses its power finds it too. Raises OSError where the
+        disk does not take it, and leaves nothing of it there.
         """
         copies = {"copies": [copy.meta for copy in self.copies]} if self.copies else {}
         meta = json.dumps({"format": FORMAT, "version": VERSION, **self.meta, **copies}, allow_nan=False)
-        target = folder / f"{name}.safetensors"
-        part = target.with_suffix(".safetensors.part")
-        save_file(
-            {key: t.detach().cpu().contiguous() for key, t in self.tensors.items()}, part, metadata={"meta": meta}
-        )
-        if durable:
-            _to_disk(part)
-        os.replace(part, target)
-        text = folder / f"{name}.json.part"
-        text.write_text(meta)
-        os.replace(text, folder / f"{name}.json")
+        tensors = {key: t.detach().cpu().contiguous() for key, t in self.tensors.items()}
+        parts = [folder / f"{name}.{kind}.part" for kind in ("safetensors", "json")]
+        try:
+            _write(tensors, parts[0], meta)
+            parts[1].write_text(meta)
+            if durable:
+                _to_disk(parts[0])
+            for part in parts:
+                os.replace(part, part.with_suffix(""))
+        except OSError:
+            for part in parts:
+                part.unlink(missing_ok=True)
+            raise
 
     @staticmethod
     def load(folder: Path, name: str) -> Checkpoint:
@@ -103,6 +109,15 @@ def unreadable(name: str) -> Diagnostic:
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+
+
+def _write(tensors: dict[str, Tensor], path: Path, meta: str) -> None:
+    try:
+        save_file(tensors, path, metadata={"meta": meta})
+    except SafetensorError as error:  # what the system said is only in its text
+        number = SAID.search(str(error))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def _to_disk(path: Path) -> None:
