@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT   ?= 8501
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Tests without a browser run a file at a time on each of up to four processors. Those with one run alone: they need the machine.
+APART  := --numprocesses=logical --maxprocesses=4 --dist=loadfile
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast property lint format chromium benchmarks peers bundles
 
@@ -13,10 +15,13 @@ run: $(VENV)/run.stamp ## start the app and print its address
 	@exec $(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev.stamp chromium ## run every test, browser tests included
-	$(BIN)/python -m pytest
+	@status=0; \
+	$(BIN)/python -m pytest $(APART) -m "not browser" || status=1; \
+	$(BIN)/python -m pytest -m browser || status=1; \
+	exit $$status
 
 test-fast: $(VENV)/dev.stamp ## run the tests that need no browser
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest $(APART) -m "not browser"
 
 property: $(VENV)/dev.stamp ## 500 random networks that hold and 500 damaged ones (some minutes)
 	LAYERLOOM_EXAMPLES=500 $(BIN)/python -m pytest --timeout=3600 tests/builder/test_valid.py
