@@ -24,6 +24,7 @@ from builder.graph import Graph
 from engine import again, data, knobs
 from engine.config import SETTINGS, TrainConfig
 from engine.control import Inbox
+from engine.data.csv_read import check_size
 from engine.events import Event
 from engine.export import weights
 from engine.export.bundle import bundle, bundle_of, folder
@@ -91,12 +92,12 @@ def find_run(name: str) -> RunFolder | None:
 def recipe(args: argparse.Namespace, graph: Graph) -> Recipe:
     with tempfile.TemporaryDirectory() as place:
         if args.csv:
-            (Path(place) / "data.csv").write_bytes(args.csv.read_bytes())
+            (Path(place) / "data.csv").write_bytes(read_table(args.csv))
         return planned(graph, configure(args), Path(place))
 
 
 def train(args: argparse.Namespace) -> int:
-    graph, csv = read_network(args.net), args.csv.read_bytes() if args.csv else None
+    graph, csv = read_network(args.net), read_table(args.csv) if args.csv else None
     config = configure(args)
     if not ready(graph, config, csv):
         return 1
@@ -188,6 +189,12 @@ def read_network(net: str) -> Graph:
         return document.loads(sys.stdin.buffer.read(document.MAX_BYTES + 1))
     with open(net, "rb") as file:
         return document.loads(file.read(document.MAX_BYTES + 1))
+
+
+def read_table(path: Path) -> bytes:
+    """Raises Refused with its size, and reads nothing, where it is too large."""
+    check_size(path.stat().st_size)
+    return path.read_bytes()
 
 
 class Meter:

@@ -16,6 +16,7 @@ from builder import document
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
 from engine.config import TrainConfig
+from engine.data.csv_read import check_size
 from engine.origin import Segment
 from engine.store import RunFolder
 from engine.timeline import segments
@@ -85,11 +86,16 @@ def of_run(run: RunFolder) -> Account:
 
 def table_of(path: Path) -> str:
     """The SHA-256 of a table; "" where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_table(account: Account, path: Path | None) -> None:
-    """Raises Refused where ``path`` is not the table that the run was trained on."""
+    """Raises Refused where ``path`` is not the table that the run was trained on. Of a larger file nothing is read."""
+    if path is not None and path.is_file():
+        check_size(path.stat().st_size)
     if account.table and (path is None or table_of(path) != account.table):
         what = "The run was trained on a table that is not in its document."
         if path is not None:

@@ -19,8 +19,8 @@ CHUNK = 2**20
 def check_room(spec: DatasetSpec, options: Mapping[str, Any], folder: Path | None) -> None:
     """Raises Refused, with both sizes, where the data set would not fit."""
     table = folder / "data.csv" if folder and spec.name == "csv" else None
-    need = _of_table(table) if table else _of_shape(spec, options)
     limit = memory.allowed()
+    need = _of_table(table, limit) if table else _of_shape(spec, options)
     if need <= limit:
         return
     what = f"{spec.title} takes about {memory.said(need)} of memory to load, and there are {memory.said(limit)} for it."
@@ -36,12 +36,16 @@ def _of_shape(spec: DatasetSpec, options: Mapping[str, Any]) -> int:
     return examples * spec.input.numel * NUMBERS[spec.input.dtype] * MADE
 
 
-def _of_table(path: Path) -> int:
+def _of_table(path: Path, limit: int) -> int:
+    """Bytes; of a file that is larger than ``limit`` by itself no more than its size."""
     try:
+        size = path.stat().st_size
+        if size > limit:
+            return size
         with path.open("rb") as file:
             first = file.readline(CHUNK)
             columns = 1 + max(first.count(sign) for sign in (b",", b";", b"\t"))
             rows = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
     except OSError:  # who loads it says so
         return 0
-    return rows * columns * CELL
+    return max(size, rows * columns * CELL)

@@ -105,6 +105,19 @@ def test_a_table_of_ones_own(net, tmp_path, capsys):
     assert "no column 'nix'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "export", "replay"])
+def test_a_table_of_30_gb_is_refused_with_its_size_and_not_read(command, net, tmp_path, capsys):
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(30 * 2**30)
+    what = net
+    if command == "replay":
+        main(["train", net, "--data", "circle", "--steps", "2", "--out", str(tmp_path / "run")])
+        what = str(tmp_path / "run")
+    capsys.readouterr()
+    assert main([command, what, "--csv", str(tmp_path / "large.csv")]) == 1
+    assert "The file has 30,720 MB; at most 50 MB are taken." in capsys.readouterr().err
+
+
 WRONG = [
     (["--data", "iris"], "data/wrong-input"),
     (["--data", "nix"], "data/unknown"),

@@ -46,9 +46,17 @@ def test_a_table_that_is_too_large_is_refused_before_it_is_read(tmp_path, monkey
     )
 
 
+def test_a_table_of_30_gb_without_a_line_is_refused_at_once_by_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "allowed", lambda: 2 * 2**30)
+    with (tmp_path / "data.csv").open("wb") as file:
+        file.truncate(30 * 2**30)  # all zeros, and no room on the disk
+    with pytest.raises(Refused, match=r"takes about 30\.0 GB of memory to load, and there are 2\.0 GB for it\."):
+        load(DataRef("csv", {"target": "c0"}), 0, tmp_path)
+
+
 def test_what_a_table_takes_is_no_more_than_was_said(tmp_path):
     table(tmp_path, 20_000)
-    said = room._of_table(tmp_path / "data.csv")
+    said = room._of_table(tmp_path / "data.csv", memory.allowed())
     tracemalloc.start()
     load(DataRef("csv", {"target": "c0"}), 0, tmp_path)
     _, peak = tracemalloc.get_traced_memory()
