@@ -1,127 +1,62 @@
 """What is measured when it is asked for: readings of steps that are watched anyway, and studies beside the training.
 
 The first result after each asking comes as fast as it can, a piece of work between two batches; from then on the
-measurement is repeated within a budget, until it is asked for no more. Nothing of it touches the training.
+measurement is repeated within a budget (see agenda.py), until it is asked for no more. Nothing of it touches the
+training.
 """
 
 from __future__ import annotations
 
-import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from builder.compile import GraphModule
 from builder.diagnostic import Diagnostic
-from engine.events import MEASUREMENTS, Event, Kind
-from engine.pace import INSIDE, READINGS, Budget, Ledger
-from engine.quantities import READINGS as ALL_READINGS
-from engine.quantities.quantity import Reading
+from engine.agenda import Agenda
+from engine.events import Event, Kind
+from engine.pace import Ledger
 from engine.quantities.studies import STUDIES
 from engine.quantities.study import Material, Mirror, Study, Work
 
 if TYPE_CHECKING:
     from engine.loop import Training
 
-SHARE = 0.01  # of the CPU time for the readings that are asked for, and as much for the studies
-HZ = 4  # readings per second at the most
 
-
-class Measuring:
-    """``ask`` for a measurement by the kind of its event. ``ledger`` takes down what each costs."""
+class Bench:
+    """Where the studies of one training are done, a piece at a time. ``ledger`` takes down what each costs."""
 
     def __init__(self, training: Training, ledger: Ledger) -> None:
         self.training, self.ledger = training, ledger
-        self.asked: dict[Kind, bool] = {}  # whether its first result is still to come
-        self.changed = False  # since it was last told
-        self.for_readings, self.for_studies = Budget(HZ, SHARE), Budget(math.inf, SHARE)
-        self._studies: dict[Kind, Study] = {kind.name: kind() for kind in STUDIES}
+        self.studies: dict[Kind, Study] = {kind.name: kind() for kind in STUDIES}
         self._mirror: Mirror | None = None
-        self._work: tuple[Kind, Work] | None = None
-        self._turn: list[Kind] = []  # studies, the one that waits longest first
+        self._work: Work | None = None
 
-    def ask(self, name: str, on: bool = True) -> Diagnostic | None:
-        kind = next((n for n in MEASUREMENTS if n == name), None)
-        if kind is None:
-            return unknown(name)
-        self._drop(kind)
-        self.changed = True
-        if on:
-            self.asked[kind] = True
-            if kind in self._studies:
-                self._turn.insert(0, kind)
-        return None
-
-    @property
-    def readings(self) -> list[Reading]:
-        return [reading for reading in ALL_READINGS if reading.name in self.asked]
-
-    def looks(self, looks: frozenset[str], now: float) -> frozenset[str]:
-        """``looks`` and, where a reading is due in this step too, READINGS."""
-        wanted = self.readings if self.asked else []
-        first = any(self.asked[reading.name] for reading in wanted)
-        due = first or (wanted and looks & INSIDE and self.for_readings.due(now, self.ledger.used))
-        return looks | {READINGS} if due else looks
-
-    def read(self, kind: Kind) -> None:
-        """Takes note that there is a result."""
-        if kind in self.asked:
-            self.asked[kind] = False
-
-    def between(self, now: float) -> tuple[Event, ...]:
-        """At most one piece of a study, after a call to the lane: what it found, once it is complete."""
-        if not self._turn:
-            return ()
-        kind = self._work[0] if self._work else self._turn[0]
-        if not self.asked[kind] and not self.for_studies.due(now, self.ledger.used):
-            return ()
+    def piece(self, kind: Kind, anew: bool) -> tuple[Event | None, float]:
+        """One piece of the study that is under way, or of another that begins ``anew``: at the weights as they are
+        now. The event with which it ends, and the CPU-seconds of the piece."""
         began = self.ledger.clock()
-        event = self._piece(kind)
+        event = self._piece(kind, anew)
         cost = self.ledger.clock() - began
         self.ledger.add(kind, cost, times=int(event is not None))
-        self.for_studies.paid(now, cost)
-        return (event,) if event else ()
+        return event, cost
 
-    def costs(self) -> dict[str, Any]:
-        """The fields of a "costs" event."""
-        self.changed = False
-        return {**self.ledger.body(), "asked": sorted(self.asked)}
-
-    def complete(self, go_on: Callable[[], bool] = lambda: True) -> tuple[Event, ...]:
-        """The first results of all studies, without training in between, as long as ``go_on`` says so: for a run that
-        stands still."""
-        found: list[Event] = []
-        while go_on() and (first := next((kind for kind in self._turn if self.asked[kind]), None)):
-            if self._work and self._work[0] != first:
-                self._work = None  # begins again afterwards
-            self._turn.remove(first)
-            self._turn.insert(0, first)
-            found += self.between(0.0)
-        return tuple(found)
-
-    def _piece(self, kind: Kind) -> Event | None:
-        """Does one piece; gives the event with which the study ends."""
+    def _piece(self, kind: Kind, anew: bool) -> Event | None:
         try:
-            if self._work is None:
-                self._work = kind, self._studies[kind].study(self._frozen())
-            next(self._work[1])
+            if anew or self._work is None:
+                self._work = self.studies[kind].study(self._frozen())
+            next(self._work)
         except StopIteration as end:
-            return self._done(kind, end.value)
+            assert self._mirror is not None
+            self._work = None
+            return Event(kind, self._mirror.step, end.value)
         except Exception:  # whatever is wrong with a measurement, the run goes on
-            self._drop(kind)
+            self._work = None
             traceback.print_exc()  # into worker.log
             return Event("diagnostic", self.training.step, impossible(kind).to_json())
         return None
-
-    def _done(self, kind: Kind, body: dict[str, Any]) -> Event:
-        assert self._mirror is not None
-        self._work = None
-        self._turn.remove(kind)
-        self._turn.append(kind)
-        self.asked[kind] = False
-        return Event(kind, self._mirror.step, body)
 
     def _frozen(self) -> Mirror:
         training = self.training
@@ -131,12 +66,21 @@ class Measuring:
         self._mirror.freeze(training.model, training.step, knobs, lr, training.config.optimizer)
         return self._mirror
 
-    def _drop(self, kind: Kind) -> None:
-        self.asked.pop(kind, None)
-        if kind in self._turn:
-            self._turn.remove(kind)
-        if self._work and self._work[0] == kind:
-            self._work = None
+
+class Measuring(Agenda):
+    """What one training is asked to measure."""
+
+    def __init__(self, training: Training, ledger: Ledger) -> None:
+        super().__init__(lambda: ledger.used)
+        self.ledger, self.bench = ledger, Bench(training, ledger)
+
+    def piece(self, kind: Kind, anew: bool) -> tuple[Event | None, float]:
+        return self.bench.piece(kind, anew)
+
+    def costs(self) -> dict[str, Any]:
+        """The fields of a "costs" event."""
+        self.changed = False
+        return {**self.ledger.body(), "asked": sorted(self.asked)}
 
 
 def material(training: Training) -> Material:
@@ -153,13 +97,6 @@ def material(training: Training) -> Material:
         inputs=lambda rows: batches.at(rows)[0],
         examples=len(batches.x),
         device=training.device,
-        seed=training.config.seed,
-    )
-
-
-def unknown(name: str) -> Diagnostic:
-    return Diagnostic(
-        "measure/unknown", f"There is no measurement called {name!r}.", f"Use one of {', '.join(MEASUREMENTS)}."
     )
 
 

@@ -239,13 +239,13 @@ class Worker:
         self.recorder.flush()
 
     def _measure(self, name: str, on: bool) -> None:
-        if (measuring := self.training.report.measuring) is not None and measuring.ask(name, on) is None:
+        if (measuring := self.training.measuring) is not None and measuring.ask(name, on) is None:
             self.recorder.add(Event("costs", self.training.step, measuring.costs()))
             self.recorder.flush()
 
     def _study(self) -> None:
         """Measures what it is asked for while the run stands still, until a command comes."""
-        if self.state == "paused" and (measuring := self.training.report.measuring) is not None:
+        if self.state == "paused" and (measuring := self.training.measuring) is not None:
             self.recorder.add(*measuring.complete(self.inbox.empty))
             self.recorder.flush()
 

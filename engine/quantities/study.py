@@ -43,7 +43,6 @@ class Material:
     inputs: Callable[[Tensor], Sequence[Tensor]]
     examples: int
     device: torch.device
-    seed: int
 
 
 class Mirror:
@@ -84,8 +83,9 @@ class Mirror:
                 backend.enabled = fast
 
     def some(self, most: int, draw: int = 0) -> Tensor:
-        """At most ``most`` of the training examples (n,): drawn by chance, the same for the same ``draw``."""
-        chance = np.random.default_rng([self.material.seed, draw, most])
+        """At most ``most`` of the training examples (n,): drawn by chance, the same for the same ``draw``. The seed of
+        the run has no say in it, so that copies of a network are held against each other on the same examples."""
+        chance = np.random.default_rng([draw, most])
         return torch.from_numpy(chance.permutation(self.material.examples)[:most]).to(self.material.device)
 
     def loss(self, rows: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""One copy among several: told when to look, with a random stream of its own."""
+"""One copy among several: told when to look and what to measure, with a random stream of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -11,9 +11,10 @@ import torch
 from builder.diagnostic import Diagnostic
 from engine import device as devices
 from engine.checkpoint import Checkpoint
-from engine.events import Event
+from engine.events import Event, Kind
 from engine.faults import RunFault
 from engine.loop import Training
+from engine.measuring import Measuring
 from engine.pace import NOTHING
 from engine.resume import restore
 
@@ -21,9 +22,10 @@ Start = Callable[["Script"], Training]
 
 
 class Copy(Protocol):
-    """``begin`` sets it going and ``end`` waits for what it says: so copies in processes of their own go at once."""
+    """What begins sets it going, and ``end`` waits for what it says: so copies in processes of their own go at once."""
 
     fault: RunFault | None
+    apart: bool  # in a process of its own
 
     @property
     def step(self) -> int: ...
@@ -31,8 +33,28 @@ class Copy(Protocol):
     @property
     def over(self) -> bool: ...
 
-    def begin(self, step: int, looks: frozenset[str]) -> None:
-        """Trains up to ``step``, the last batch of which is looked at as ``looks`` says."""
+    @property
+    def used(self) -> float:
+        """CPU-seconds of its process."""
+        ...
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """CPU-seconds of all that it has read off its steps, and studied, when it was asked for that."""
+        ...
+
+    @property
+    def entries(self) -> Mapping[str, Sequence[float]]:
+        """What it has spent on each thing that is looked at (see Ledger)."""
+        ...
+
+    def begin(self, step: int, looks: frozenset[str], readings: Sequence[Kind] = ()) -> None:
+        """Trains up to ``step``, the last batch of which is looked at as ``looks`` says; where they have READINGS,
+        for ``readings``."""
+        ...
+
+    def begin_piece(self, kind: Kind, anew: bool) -> None:
+        """A piece of a study of the weights as they are when it begins ``anew``."""
         ...
 
     def end(self) -> tuple[Event, ...]: ...
@@ -89,14 +111,32 @@ class Ration:
         """The group keeps the time."""
 
 
+class Led(Measuring):
+    """Measures when a group says so, and counts what that costs."""
+
+    def looks(self, looks: frozenset[str], now: float) -> frozenset[str]:
+        return looks
+
+    def piece(self, kind: Kind, anew: bool) -> tuple[Event | None, float]:
+        event, cost = super().piece(kind, anew)
+        self.for_studies.paid(0.0, cost)
+        return event, cost
+
+
 class Local:
     """A copy in this process. torch has one random stream per process; here it is changed over with each turn."""
+
+    apart = False
 
     def __init__(self, start: Start) -> None:
         outside = torch.get_rng_state()
         self.script, self.ration = Script(), Ration()
         self.training = start(self.script)
         self.training.stride = self.ration  # type: ignore[assignment]
+        report = self.training.report
+        self.measuring = Led(self.training, report.ledger) if report.measuring else None
+        report.measuring = self.measuring
+        self._next: tuple[Kind, bool] | None = None  # the piece of a study that is to be done
         self.device = self.training.device
         self.fault: RunFault | None = None
         self._run = self.training.run()
@@ -111,8 +151,26 @@ class Local:
     def over(self) -> bool:
         return self.training.over or self.fault is not None or self.step >= self.training.config.steps
 
-    def begin(self, step: int, looks: frozenset[str]) -> None:
+    @property
+    def used(self) -> float:
+        return self.training.report.ledger.used
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        measuring = self.measuring
+        return (measuring.for_readings.spent, measuring.for_studies.spent) if measuring else (0.0, 0.0)
+
+    @property
+    def entries(self) -> Mapping[str, Sequence[float]]:
+        return self.training.report.ledger.entries
+
+    def begin(self, step: int, looks: frozenset[str], readings: Sequence[Kind] = ()) -> None:
         self.script.step, self.script.looks = step, looks
+        if self.measuring:
+            self.measuring.asked = dict.fromkeys(readings, False)
+
+    def begin_piece(self, kind: Kind, anew: bool) -> None:
+        self._next = kind, anew
 
     def end(self) -> tuple[Event, ...]:
         found: list[Event] = []
@@ -122,9 +180,17 @@ class Local:
                 while self.step < self.script.step and not self.over:
                     self.ration.count = self.script.step - self.step
                     found += next(self._run)
+                found += self._piece()
             except RunFault as fault:
                 self.fault = fault
         return tuple(found)
+
+    def _piece(self) -> tuple[Event, ...]:
+        if self._next is None or self.measuring is None:
+            return ()
+        event, _ = self.measuring.piece(*self._next)
+        self._next = None
+        return (event,) if event else ()
 
     def free(self) -> int:
         return self.training.stopping.free(self.step)
@@ -148,3 +214,9 @@ class Local:
 
     def close(self) -> None:
         """Nothing is open that would outlive it."""
+
+
+def apart(checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
+    """The state of each copy. Of several, ``meta`` has the step of all, and that of the first alone as "first"."""
+    first = replace(checkpoint, meta={**checkpoint.meta, **checkpoint.meta.get("first", {})}, copies=())
+    return (first, *checkpoint.copies)

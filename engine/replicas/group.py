@@ -10,19 +10,21 @@ from typing import Any
 
 from builder.diagnostic import Diagnostic, Refused
 from builder.graph import Graph
+from engine.agenda import READ
 from engine.checkpoint import Checkpoint
 from engine.config import TrainConfig
 from engine.data.spec import Dataset
-from engine.events import MEASUREMENTS, Event
+from engine.events import Event
 from engine.faults import RunFault
 from engine.knobs import change, initial
 from engine.lanes.lane import Wanted
 from engine.lanes.stride import Stride
 from engine.loop import Training
 from engine.pace import Governor, Pace
-from engine.replicas.copies import Copy, Local, Script
+from engine.replicas.copies import Copy, Local, Script, apart
 from engine.replicas.merge import merged
 from engine.replicas.parallel import Remote, parallel
+from engine.replicas.together import Together
 from engine.replicas.variants import told, variants, varied
 from engine.report import POINT
 
@@ -67,6 +69,7 @@ class Group:
         self.tuning, self.stride = training.tuning, Stride()
         self.flat, self.report, self.batches = training.flat, training.report, training.batches  # of the first copy
         self.stopping = training.stopping
+        self.measuring = Together(self.copies, lambda: self.step) if watch else None
         self.step, self.seconds, self.over = 0, 0.0, False
         self.resumed_from: int | None = None
         self._since = (0, 0.0)  # step and seconds at the last point
@@ -92,12 +95,13 @@ class Group:
             began = time.perf_counter()
             looks = self.pace.due(self.step + 1, self.seconds)
             looks = looks | POINT if self.step == 0 else looks
+            looks = self.measuring.looks(looks, self.seconds) if self.measuring else looks
             before, count = self.step, 1 if looks else self._free()
             said = self._advance(before + count, looks)
             self.seconds += time.perf_counter() - began
             if not looks:  # each copy has its stretch of time, as long as commands need not wait too long
                 self.stride.done(count, (time.perf_counter() - began) / min(len(self.copies), STRETCHES))
-            yield tuple(self._events(looks, said))
+            yield (*self._events(looks, said), *self._measured(said))
 
     def _free(self) -> int:
         going = [copy for copy in self.copies if not copy.over]
@@ -106,8 +110,9 @@ class Group:
 
     def _advance(self, step: int, looks: frozenset[str]) -> list[tuple[Event, ...]]:
         going = [copy for copy in self.copies if not copy.over]
+        readings = [reading.name for reading in self.measuring.readings] if self.measuring else []
         for copy in going:
-            copy.begin(step, looks)
+            copy.begin(step, looks, readings)
         # What is in a process of its own computes while the first one does.
         said = [copy.end() if copy in going else () for copy in self.copies]
         self.step = step
@@ -123,11 +128,9 @@ class Group:
         wanted = looks | POINT if self.over else looks
         for kind in dict.fromkeys(event.kind for events in said for event in events):
             bodies = [next((e.body for e in events if e.kind == kind), None) for events in said]
-            if kind in wanted:
+            if kind in wanted or kind in READ:
                 event = merged(kind, self.step, bodies)
                 yield self._timed(event) if kind == "point" else event
-            if kind in MEASUREMENTS or kind == "costs":  # which the first copy is asked for
-                yield from (event for event in said[0] if event.kind == kind)
             if kind == "lane":
                 yield Event("lane", self.step, next(body for body in bodies if body))
         for copy, name, events in zip(self.copies, self.names, said, strict=True):
@@ -136,6 +139,16 @@ class Group:
                 yield Event("diagnostic", copy.step, ending(copy, name, events).to_json())
         if self.over:
             yield self._finish(said)
+
+    def _measured(self, said: Sequence[tuple[Event, ...]]) -> tuple[Event, ...]:
+        """What a study found, a piece of which is done here, and what watching costs."""
+        if self.measuring is None:
+            return ()
+        self.measuring.take(said, self.seconds)
+        began = time.perf_counter()
+        found = () if self.over else self.measuring.between(self.seconds)
+        self.seconds += time.perf_counter() - began
+        return (*found, *self.measuring.due(self.seconds))
 
     def _finish(self, said: Sequence[tuple[Event, ...]]) -> Event:
         """The last to end say why; where one could not go on, that has been told."""
@@ -167,6 +180,8 @@ class Group:
         """Takes note that whoever iterates waited for so long on purpose, to be watched."""
         self.seconds += seconds
         self.pace.idle(seconds)
+        if self.measuring:
+            self.measuring.waited += seconds
 
     def started(self) -> Event:
         """That of the first copy, and what is special about each."""
@@ -201,8 +216,7 @@ class Group:
         return replace(first, meta=meta, copies=tuple(others))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        first = replace(checkpoint, meta={**checkpoint.meta, **checkpoint.meta.get("first", {})}, copies=())
-        each = (first, *checkpoint.copies)
+        each = apart(checkpoint)
         if len(each) != len(self.copies):
             what = f"The checkpoint holds {len(each)} copies of the network, and this run has {len(self.copies)}."
             raise Refused(Diagnostic("checkpoint/copies", what, "Start a new run.", field="copies"))

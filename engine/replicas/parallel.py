@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -17,7 +17,7 @@ import torch
 
 from builder.diagnostic import Diagnostic
 from engine.checkpoint import Checkpoint
-from engine.events import Event
+from engine.events import Event, Kind
 from engine.faults import RunFault
 from engine.replicas.copies import Local, Start
 
@@ -39,6 +39,8 @@ def parallel(device: torch.device) -> tuple[bool, str]:
 class Remote:
     """Forks a process that makes the training and does what it is told; it ends when this end of the line closes."""
 
+    apart = True
+
     def __init__(self, start: Start) -> None:
         ours, theirs = socket.socketpair()
         self._child = os.fork()
@@ -51,9 +53,14 @@ class Remote:
         self.step, self.over = 0, False
         self.fault: RunFault | None = None
         self._free = 1
+        self.used, self.spent = 0.0, (0.0, 0.0)
+        self.entries: Mapping[str, Sequence[float]] = {}
 
-    def begin(self, step: int, looks: frozenset[str]) -> None:
-        self._say({"do": "train", "step": step, "looks": sorted(looks)})
+    def begin(self, step: int, looks: frozenset[str], readings: Sequence[Kind] = ()) -> None:
+        self._say({"do": "train", "step": step, "looks": sorted(looks), "readings": list(readings)})
+
+    def begin_piece(self, kind: Kind, anew: bool) -> None:
+        self._say({"do": "piece", "kind": kind, "anew": anew})
 
     def end(self) -> tuple[Event, ...]:
         said = self._hear()
@@ -62,6 +69,7 @@ class Remote:
             return ()
         self.step, self.over, self._free = said["step"], said["over"], said["free"]
         self.fault = RunFault(*said["fault"]) if said["fault"] else None
+        self.used, self.spent, self.entries = said["used"], tuple(said["spent"]), said["entries"] or self.entries
         return tuple(Event(**event) for event in said["events"])
 
     def free(self) -> int:
@@ -148,10 +156,20 @@ def _obey(copy: Local, message: Message) -> Message:
 
 
 def _train(copy: Local, message: Message) -> Message:
-    copy.begin(message["step"], frozenset(message["looks"]))
+    copy.begin(message["step"], frozenset(message["looks"]), message["readings"])
+    return _ended(copy)
+
+
+def _piece(copy: Local, message: Message) -> Message:
+    copy.begin_piece(message["kind"], message["anew"])
+    return _ended(copy)
+
+
+def _ended(copy: Local) -> Message:
     events = [_event(e) for e in copy.end()]
     fault = [copy.fault.reason, copy.fault.node] if copy.fault else None
-    return {"events": events, "step": copy.step, "over": copy.over, "fault": fault, "free": copy.free()}
+    paid = {"used": copy.used, "spent": copy.spent, "entries": copy.entries if events else None}
+    return {"events": events, "step": copy.step, "over": copy.over, "fault": fault, "free": copy.free(), **paid}
 
 
 def _set(copy: Local, message: Message) -> Message:
@@ -179,6 +197,7 @@ def _event(event: Event) -> Message:
 
 _ORDERS: dict[str, Callable[[Local, Message], Message]] = {
     "train": _train,
+    "piece": _piece,
     "set": _set,
     "started": lambda copy, _message: _event(copy.started()),
     "has_best": lambda copy, _message: {"has": copy.best() is not None},

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engine.afterwards import measure
-from engine.control import check
+from engine.control import Inbox, check
 from engine.events import MEASUREMENTS
 from engine.executor import LocalExecutor
 from engine.link import RunnerLink
 from engine.store import RunFolder
+from engine.worker import work
 from tests.engine.running import all_of, make, state, trained, wait
 
 
@@ -98,6 +99,32 @@ class Heard(RunnerLink):
 def test_every_measurement_can_be_made_of_a_run_that_is_over(tmp_path, name):
     run = make(tmp_path, steps=5)
     assert [(e.kind, e.step) for e in measure(run, name)] == [(name, 0)]
+
+
+@pytest.mark.parametrize("name", ["sharpness", "cosine", "update_hist", "examples"])
+def test_every_copy_of_a_run_that_is_over_is_measured_as_a_run_of_its_own_would_be(trained_copies, name):
+    together, *singles = trained_copies
+    (event,) = measure(together, name)
+    assert event.step == 20
+    for k, single in enumerate(singles):
+        (own,) = measure(single, name)
+        if name == "update_hist":
+            assert own.body == {node: found["copies"][k] for node, found in event.body.items()}
+        else:
+            assert own.body == {field: found[k] for field, found in event.body["copies"].items()}
+
+
+@pytest.fixture(scope="module")
+def trained_copies(tmp_path_factory):
+    """A run of two copies that is over, and for each a run of its own with its settings."""
+    made = []
+    for k, settings in enumerate(
+        ({"copies": 2, "vary": {"lr": [0.1, 0.001]}}, {"knobs": {"lr": 0.1}}, {"knobs": {"lr": 0.001}})
+    ):
+        run = make(tmp_path_factory.mktemp(f"home{k}"), steps=20, **settings)
+        assert work(run, Inbox()) == "finished"
+        made.append(run)
+    return made
 
 
 def test_a_measurement_that_does_not_exist_is_refused_by_name_before_it_travels():

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.graph import Graph
+from engine.agenda import SHARE
 from engine.events import MEASUREMENTS as NAMES
 from engine.events import Event
 from engine.lanes.native import build
 from engine.loop import Training
-from engine.measuring import SHARE, Measuring
+from engine.measuring import Measuring
 from engine.pace import Budget, Governor, Ledger
 from engine.quantities import READINGS
 from engine.quantities.studies import STUDIES
@@ -173,7 +174,7 @@ def test_studies_keep_to_their_share_but_for_the_first_result(step: float, piece
     now = [0.0]
     training = make(MLP, every=10**9)
     studied = Measuring(training, Ledger(lambda: now[0]))
-    studied._studies["noise"] = Stub(now, piece)  # type: ignore[assignment]
+    studied.bench.studies["noise"] = Stub(now, piece)  # type: ignore[assignment]
     studied.ask("noise")
     first = 0.0
     while now[0] < 30:

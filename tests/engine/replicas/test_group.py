@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from engine.events import Event
 from engine.lanes.lane import Wanted
 from engine.lanes.native import build
 from engine.loop import Training
-from engine.pace import EveryN
+from engine.pace import Budget, EveryN
 from engine.replicas.copies import Local
 from engine.replicas.group import Group, training_of
 from engine.replicas.variants import variants
@@ -166,6 +167,10 @@ def test_a_copy_that_diverges_leaves_the_others_going(lane: Wanted) -> None:
     )
     settings = config("spiral", optimizer="sgd", loss="mse", steps=300, vary={"lr": [0.01, 10.0, 0.02]})
     training = group(graph, settings, lane)
+    assert training.measuring
+    for name in ("rank", "gain"):
+        training.measuring.ask(name)
+    training.measuring.for_readings = training.measuring.for_studies = Budget(math.inf, math.inf)
     events = advance(training, 300)
     told = [e.body for e in events if e.kind == "diagnostic"]
     assert [t["code"] for t in told] == ["copies/fault"]
@@ -174,6 +179,9 @@ def test_a_copy_that_diverges_leaves_the_others_going(lane: Wanted) -> None:
     assert last.step == 300
     assert last.body["copies"]["val_loss"][1] is None
     assert last.body["copies"]["val_loss"][0] is not None
+    for name, field in (("rank", "rank"), ("gain", "gain")):
+        each = next(e for e in reversed(events) if e.kind == name).body["copies"][field]
+        assert [found is None for found in each] == [False, True, False]
     assert events[-1].body["state"] == "finished"
     assert len(training.checkpoint().copies) == 2
     training.close()
@@ -221,19 +229,6 @@ def test_a_value_out_of_range_is_refused_before_a_copy_begins() -> None:
 def test_one_copy_is_an_ordinary_training() -> None:
     settings = replace(config("spiral"), copies=1)
     assert isinstance(training_of(MLP, settings, load(settings.data)), Training)
-
-
-def test_the_first_copy_measures_what_it_is_asked_for_and_no_copy_is_disturbed() -> None:
-    asked, left = (group(MLP, config("spiral")) for _ in range(2))
-    measuring = asked.report.measuring
-    assert measuring is not None
-    for name in ("sharpness", "rank"):
-        measuring.ask(name)
-    kinds = {event.kind for event in advance(asked, 120)}
-    assert {"sharpness", "rank"} <= kinds
-    advance(left, 120)
-    for mine, theirs in zip(weights(asked), weights(left), strict=True):
-        assert same(mine, theirs)
 
 
 def test_copies_that_were_forgotten_do_not_disturb_those_that_come_after() -> None:
