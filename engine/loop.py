@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from builder.compile import compile_graph
+from builder.compile import Tap, compile_graph
 from builder.diagnostic import Diagnostic
 from builder.graph import Graph
 from builder.infer import infer
@@ -33,7 +33,7 @@ from engine.objective import Objective
 from engine.observe import Observer
 from engine.optimizers import OPTIMIZERS
 from engine.pace import Governor, Ledger, Pace
-from engine.report import POINT, WITHIN, Reporter, Tap
+from engine.report import POINT, WITHIN, Reporter
 from engine.resume import capture, capture_best, restore
 from engine.schedules import SCHEDULES
 from engine.stopping import EarlyStopping

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from itertools import islice
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from engine.events import Kind
 from engine.flat import FlatParameters
 from engine.pace import READINGS, Ledger
 from engine.quantities import HISTOGRAM, QUANTITIES
-from engine.quantities.quantity import SAMPLE, Activations, Array, Measured, Reading, Seen, numbers
+from engine.quantities.quantity import SAMPLE, Activations, Array, Measured, Reading, Room, Seen, numbers
 from engine.quantities.vectors import Layout, Vectors
 from engine.regularizers import Knobs, strengths
 
 Bodies = dict[Kind, dict[str, Any]]
+Output = Tensor | Array  # of a node, (batch, …)
 
 
 class Observer:
@@ -30,40 +34,43 @@ class Observer:
         self, flat: FlatParameters, nodes: Sequence[Measured], knobs: Callable[[], Knobs], ledger: Ledger
     ) -> None:
         self.flat, self.nodes, self.knobs, self.ledger = flat, nodes, knobs, ledger
-        self._place = {node.id: i for i, node in enumerate(nodes)}
-        self._outputs: list[Tensor | None] = [None] * len(nodes)
-        self._weights: Tensor | None = None
-        self._norms: Array | None = None
+        self._measured = frozenset(node.id for node in nodes)
+        self._outputs: dict[str, Output] = {}
+        self._weights: Tensor | None = None  # those of the step at hand, in memory that is used again
+        self._norms: tuple[Array, Array] | None = None  # of gradient and weights
         self._whole: tuple[Tensor, Tensor] | None = None  # gradient of the step before, and of this one
-        self._cost = 0.0  # CPU-seconds spent on this step and not yet told
+        self._rooms: dict[Hashable, Room] = {}  # by the form of the outputs it is for; one at most
+        self.cost = 0.0  # CPU-seconds spent on this step and not yet told
 
     def before(self, looks: frozenset[str]) -> None:
         """The gradient of the step before still stands in its place, as it was applied."""
         began = time.process_time()
         previous = self.flat.gradient.clone() if READINGS in looks else None
         self._whole = (previous, previous) if previous is not None else None
-        self._cost = time.process_time() - began
+        self.cost = time.process_time() - began
 
-    def tap(self, node: str, output: Tensor) -> None:
-        place = self._place.get(node)
-        if place is not None:
-            self._outputs[place] = output.detach()
+    def tap(self, node: str, output: Output) -> None:
+        if node in self._measured:
+            self._outputs[node] = output
 
     def gradients(self) -> None:
         """The gradient is that of data loss and penalties, and the weights those it was taken at."""
         began = time.process_time()
-        self._weights = self.flat.weights.clone()
-        self._norms = self.flat.norms(self.flat.gradient)
+        flat = self.flat
+        if self._weights is None:
+            self._weights = torch.empty_like(flat.weights)
+        self._weights.copy_(flat.weights)
+        self._norms = flat.norms(flat.gradient), flat.norms(flat.weights)
         if self._whole:
-            self._whole = self._whole[0], self.flat.gradient.clone()
-        self._cost += time.process_time() - began
+            self._whole = self._whole[0], flat.gradient.clone()
+        self.cost += time.process_time() - began
 
     def bodies(self, looks: frozenset[str], readings: Sequence[Reading] = ()) -> tuple[Bodies, dict[str, float]]:
         """The bodies of the events in ``looks`` ("layers", "hist" or both) and of ``readings``; the CPU-seconds of each
         look."""
         began = time.process_time()
         seen = self._seen()
-        shared = self._cost + time.process_time() - began
+        shared, self.cost = self.cost + time.process_time() - began, 0.0
         self.ledger.add("step", shared)
         bodies: Bodies = {}
         costs = {look: 0.0 for look in ("layers", "hist", READINGS) if look in looks}
@@ -80,13 +87,20 @@ class Observer:
         return bodies, costs
 
     def _layers(self, seen: Seen) -> tuple[dict[str, Any], float]:
-        body: dict[str, Any] = {q.name: [] for q in QUANTITIES}
-        total = 0.0
+        """The numbers of all quantities are made fit for JSON in one go, which counts as work of the step."""
+        began = before = time.process_time()
+        found: dict[str, Array] = {}
         for q in QUANTITIES:
             if seen.activations or "activations" not in q.needs:
-                body[q.name], cost = self.ledger.timed(q.name, lambda q=q: numbers(q.measure(seen)))  # type: ignore[misc]
-                total += cost
-        return body, total
+                found[q.name] = np.asarray(q.measure(seen))
+                now = time.process_time()
+                self.ledger.add(q.name, now - before)
+                before = now
+        told = iter(numbers(np.concatenate(list(found.values()))))
+        body = {q.name: list(islice(told, len(found.get(q.name, ())))) for q in QUANTITIES}
+        now = time.process_time()
+        self.ledger.add("step", now - before, times=0)
+        return body, now - began
 
     def _hist(self, seen: Seen) -> tuple[dict[str, Any], float]:
         found, cost = self.ledger.timed("hist", lambda: HISTOGRAM.measure(seen) if seen.activations else [])
@@ -95,26 +109,40 @@ class Observer:
     def _seen(self) -> Seen:
         assert self._weights is not None
         assert self._norms is not None
-        outputs = [readable(o) for o in self._outputs if o is not None]
-        moved = self.flat.weights - self._weights
-        update, weights = self.flat.norms(moved), self.flat.norms(self._weights)
-        activations = Activations(self.nodes, outputs) if outputs else None
-        vectors = self._vectors(self._weights, moved) if self._whole else None
-        seen = Seen(self._norms, weights, update, activations, vectors)
-        self._outputs = [None] * len(self.nodes)
-        self._weights = self._norms = self._whole = None
+        vectors = self._vectors(self._weights.clone()) if self._whole else None
+        moved = torch.sub(self.flat.weights, self._weights, out=self._weights)
+        (gradient, weights), update = self._norms, self.flat.norms(moved)
+        seen = Seen(gradient, weights, update, self._activations(), vectors)
+        self._norms = self._whole = None
         return seen
 
-    def _vectors(self, weights: Tensor, moved: Tensor) -> Vectors:
+    def _activations(self) -> Activations | None:
+        if not self._outputs:
+            return None
+        outputs = [readable(self._outputs[node.id]) for node in self.nodes]
+        self._outputs = {}
+        form = outputs[0].shape, outputs[0].strides  # all else follows from the network and the lane
+        room = self._rooms.get(form)
+        found = Activations(self.nodes, outputs, room)
+        if room is None:
+            self._rooms = {form: found.room}
+        return found
+
+    def _vectors(self, weights: Tensor) -> Vectors:
         assert self._whole is not None
         flat, knobs = self.flat, self.knobs()
         layout = Layout(flat.starts, flat.layer_of, tuple(flat.layers), flat.decayed)
-        previous, gradient, at, update = (v.float().cpu().numpy() for v in (*self._whole, weights, moved))
+        previous, gradient, at, update = (
+            v.float().cpu().numpy() for v in (*self._whole, weights, flat.weights - weights)
+        )
         return Vectors(layout, gradient, previous, at, update, *strengths(knobs), knobs["weight_decay"])
 
 
-def readable(output: Tensor) -> Array:
+def readable(output: Output) -> Array:
     """``output`` as NumPy sees it: without a copy on the CPU; elsewhere thinned before it is fetched."""
+    if isinstance(output, np.ndarray):
+        return output
+    output = output.detach()
     if output.device.type != "cpu" and output.numel() > SAMPLE:
         output = output[:: -(-output.numel() // SAMPLE)]
     array: Array = output.float().cpu().numpy()

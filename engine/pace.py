@@ -101,28 +101,36 @@ class Ledger:
 
 class Toll:
     """What it costs to look into a step beyond the looking itself: a lane that trains many in one go does this one
-    alone, and shows what is in it. ``cost`` is that of the step at hand: its CPU-seconds, less those of others."""
+    alone, and shows what is in it. ``cost`` is that of such a step: its CPU-seconds, less those of others, on average.
+    (Of a single long step they are mostly chance.)"""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.cost = ledger, 0.0
+        self.ledger = ledger
         self._each: float | None = None  # of a step that is not looked into, as they were lately
+        self._more: float | None = None  # of one that is looked into
         self._left = ledger.clock()
         self._open = False
+
+    @property
+    def cost(self) -> float:
+        return max(0.0, self._more or 0.0)
 
     def begin(self) -> None:
         """Before a step that is looked into."""
         self._open, self._left = True, self.ledger.clock()
 
-    def trained(self, count: int) -> None:
-        """After ``count`` steps, whether they are looked into or not."""
+    def trained(self, count: int, looking: float = 0.0) -> None:
+        """After ``count`` steps, whether they are looked into or not; ``looking`` took so many CPU-seconds of that."""
         now = self.ledger.clock()
-        each, self._left = (now - self._left) / max(count, 1), now
-        if self._open:
-            self._open = False
-            self.cost = 0.0 if self._each is None else max(0.0, each - self._each)
-            self.ledger.add("interruption", self.cost)
-        else:
+        each, self._left = (now - self._left - looking) / max(count, 1), now
+        if not self._open:
             self._each = each if self._each is None else 0.8 * self._each + 0.2 * each
+            return
+        self._open = False
+        if self._each is not None:
+            more = each - self._each
+            self._more = more if self._more is None else 0.9 * self._more + 0.1 * more
+        self.ledger.add("interruption", self.cost)
 
     def leave(self) -> None:
         """After all is told of a step."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from torch import Tensor
-
 from engine.boundary import Boundary
 from engine.evaluate import Evaluator, Score, finite
 from engine.events import Event
 from engine.measuring import Measuring
-from engine.observe import Observer
+from engine.observe import Observer, Output
 from engine.pace import INSIDE, NOTHING, READINGS, Ledger, Pace, Toll
 
-Tap = Callable[[str, Tensor], None]
+Tap = Callable[[str, Output], None]
 POINT = frozenset(("point", "evaluation"))
 WITHIN = INSIDE | {READINGS}
 COSTS_SECONDS = 2.0  # between two tellings of what watching costs
@@ -23,7 +21,7 @@ COSTS_SECONDS = 2.0  # between two tellings of what watching costs
 class Inside(Protocol):
     """Who sees a step from inside: what each node puts out, and the gradients before they are clipped."""
 
-    def tap(self, node: str, output: Tensor) -> None: ...
+    def tap(self, node: str, output: Any) -> None: ...
     def gradients(self) -> None: ...
 
 
@@ -67,7 +65,7 @@ class Reporter:
 
     def batch(self, loss: float, count: int = 1) -> None:
         """``loss`` is the sum over ``count`` batches."""
-        self._toll.trained(count)
+        self._toll.trained(count, self.observer.cost if self.observer else 0.0)
         self.losses, self.batches, self.newest = self.losses + loss, self.batches + count, loss / max(count, 1)
 
     def events(self, step: int, looks: frozenset[str], lr: float, seconds: float, val: Score | None) -> list[Event]:

@@ -1,12 +1,13 @@
-"""Quantities of the output of a node over the batch of a watched step, as it was in training mode."""
+"""Quantities of the output of a node over the batch of a watched step, as it was in training mode.
+
+Of an output of more than SAMPLE values they are estimates from a part of it: see ``cut`` in quantity.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from engine.quantities.quantity import Activations, Array, Measured, Need, Quantity, Seen
+from engine.quantities.quantity import Activations, Array, Need, Quantity, Seen
 
 NEEDS: frozenset[Need] = frozenset({"activations"})
 TANH_LIMIT = 0.97
@@ -47,9 +48,14 @@ class DeadShare(Quantity):
     needs = NEEDS
     cost = 1
 
-    def measure(self, seen: Seen) -> Sequence[float | None]:
+    def measure(self, seen: Seen) -> Array:
         a = activations(seen)
-        return [_dead(node, output) for node, output in zip(a.nodes, a.outputs, strict=True)]
+        room = a.room
+        if not room.relu.any():
+            return np.full(len(a.nodes), np.nan)
+        alive = np.maximum.reduceat(a.values, room.segments) > 0
+        share: Array = 1 - np.bincount(room.segment_of, weights=alive, minlength=len(a.nodes)) / room.units
+        return np.where(room.relu, share, np.nan)
 
 
 class SaturatedShare(Quantity):
@@ -60,27 +66,17 @@ class SaturatedShare(Quantity):
     needs = NEEDS
     cost = 1
 
-    def measure(self, seen: Seen) -> Sequence[float | None]:
+    def measure(self, seen: Seen) -> Array:
         a = activations(seen)
-        return [_saturated(node, output) for node, output in zip(a.nodes, a.outputs, strict=True)]
+        share = np.full(len(a.nodes), np.nan)
+        for i, (node, part) in enumerate(zip(a.nodes, a.room.parts, strict=True)):
+            if node.kind == "tanh":
+                share[i] = np.count_nonzero(np.abs(part) > TANH_LIMIT) / len(part)
+            elif node.kind == "sigmoid":
+                share[i] = np.count_nonzero(np.abs(part - 0.5) > 0.5 - SIGMOID_LIMIT) / len(part)
+        return share
 
 
 def activations(seen: Seen) -> Activations:
     assert seen.activations is not None  # declared in needs
     return seen.activations
-
-
-def _dead(node: Measured, output: Array) -> float | None:
-    if node.kind != "relu":
-        return None
-    unit = node.unit_axis % output.ndim
-    alive = (output > 0).any(axis=tuple(i for i in range(output.ndim) if i != unit))
-    return 1.0 - float(alive.mean())
-
-
-def _saturated(node: Measured, output: Array) -> float | None:
-    if node.kind == "tanh":
-        return float((np.abs(output) > TANH_LIMIT).mean())
-    if node.kind == "sigmoid":
-        return float((np.abs(output - 0.5) > 0.5 - SIGMOID_LIMIT).mean())
-    return None

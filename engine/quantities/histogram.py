@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.quantities.activations import NEEDS, activations
 from engine.quantities.directions import vectors
-from engine.quantities.quantity import SAMPLE, Array, Quantity, Reading, Seen
+from engine.quantities.quantity import SAMPLE, Array, Quantity, Reading, Seen, numbers
 from engine.quantities.vectors import Layout, Vector
 
 BINS = 32
@@ -29,7 +29,7 @@ class ActivationHistogram(Quantity):
     def measure(self, seen: Seen) -> list[Histogram | None]:
         """One per node; None where a value is not finite."""
         a = activations(seen)
-        return histograms(a.values, a.starts, a.counts)
+        return histograms(a.values, a.starts, a.counts, a.room.scratch)
 
 
 class GradientHistogram(Reading):
@@ -67,18 +67,23 @@ def of_layers(layout: Layout, vector: Vector) -> dict[str, Histogram]:
     return {layer: h for layer, h in zip(layout.layers, found, strict=True) if h}
 
 
-def histograms(values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp]) -> list[Histogram | None]:
+def histograms(
+    values: Array, starts: NDArray[np.intp], counts: NDArray[np.intp], scratch: Array | None = None
+) -> list[Histogram | None]:
     """One histogram for each part of ``values`` (n,): it begins at ``starts`` and has ``counts`` values. None where a
-    value is not finite. Equal values all count in bin 0."""
+    value is not finite. Equal values all count in bin 0. ``scratch`` (n,) is overwritten."""
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    usable = np.isfinite(low) & np.isfinite(high)
-    width = np.where(usable & (high > low), (high.astype(np.float64) - low) / BINS, np.inf)
-    values = values if usable.all() else np.where(np.repeat(usable, counts), values, 0)
-    index = (values - np.repeat(np.where(usable, low, 0), counts)) / np.repeat(width, counts)
-    index = np.minimum(index, BINS - 1).astype(np.intp)  # the largest value belongs to the last bin
-    index += np.repeat(np.arange(len(counts)) * BINS, counts)
+    with np.errstate(over="ignore", invalid="ignore"):
+        span = high - low
+    usable = np.isfinite(span)
+    if not usable.all():
+        values = np.where(np.repeat(usable, counts), values, 0)
+        low, span = np.where(usable, low, 0), np.where(usable, span, 0)
+    share = np.subtract(values, np.repeat(low, counts), out=scratch)
+    share /= np.repeat(np.where(span > 0, span, np.inf).astype(values.dtype), counts)
+    share *= BINS
+    index = np.minimum(share, BINS - 1, out=share).astype(np.int32)  # the largest value belongs to the last bin
+    index += np.repeat(np.arange(len(counts), dtype=np.int32) * BINS, counts)
     found = np.bincount(index, minlength=len(counts) * BINS).reshape(-1, BINS)
-    return [
-        {"lo": float(f"{lo:.6g}"), "hi": float(f"{hi:.6g}"), "counts": row.tolist()} if ok else None
-        for lo, hi, row, ok in zip(low, high, found, usable, strict=True)
-    ]
+    ends = zip(numbers(low), numbers(high), found.tolist(), usable, strict=True)
+    return [{"lo": lo, "hi": hi, "counts": row} if ok else None for lo, hi, row, ok in ends]

@@ -78,6 +78,14 @@ def test_numbers_that_json_cannot_hold_become_none():
     assert numbers([1.23456789, None, math.nan, math.inf]) == [1.23457, None, None, None]
 
 
+@given(st.lists(st.floats(1e-17, 1e300) | st.floats(-1e300, -1e-17) | st.just(0.0), max_size=20))
+def test_numbers_are_those_that_python_writes_with_six_digits(values: list[float]):
+    exact = [float(f"{v:.6g}") for v in values]
+    assert numbers(values) == pytest.approx(exact, rel=1.1e-5)  # halfway between two, the last digit may differ
+    short = [v for v in values if abs(v) < 1e15 or v == 0]
+    assert all(len(repr(n).lstrip("-").replace(".", "").split("e")[0].strip("0")) <= 6 for n in numbers(short))
+
+
 def simulate(step_cost: float, costs: dict[str, float], seconds: float) -> tuple[list[frozenset[str]], float]:
     """The looks of each step on a made-up clock, and the seconds that passed."""
     now, found = 0.0, []
@@ -158,6 +166,19 @@ def test_the_toll_of_a_step_is_what_it_takes_beyond_one_that_is_not_looked_at():
     train(0.7, 1, looked=True)
     assert toll.cost == pytest.approx(0.6)
     assert toll.ledger.entries["interruption"] == [pytest.approx(1.2), 3]
+    train(1.7, 1, looked=True)  # by chance: one of ten does not count for ten
+    assert toll.cost == pytest.approx(0.7)
+
+
+def test_what_the_observer_pays_for_itself_is_no_toll():
+    now = [0.0]
+    toll = Toll(Ledger(lambda: now[0]))
+    now[0] += 0.1
+    toll.trained(1)
+    toll.begin()
+    now[0] += 0.5
+    toll.trained(1, looking=0.3)
+    assert toll.cost == pytest.approx(0.1)
 
 
 def test_the_first_step_looks_at_everything_at_once():

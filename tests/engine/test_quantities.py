@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import engine.quantities
 from builder.compile import compile_graph
 from engine.events import LATEST, MEASURED, PICTURES
 from engine.quantities import HISTOGRAM, QUANTITIES, READINGS
-from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, thin
+from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, cut, thin
 from engine.quantities.studies import STUDIES
 from engine.quantities.study import Study
 from engine.tail import THINNED
@@ -176,6 +177,37 @@ def test_of_a_large_output_whole_examples_are_looked_at():
     assert found.size <= SAMPLE
     assert found.shape[1] == 1000
     assert found.shape[0] > 1
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((16, 28, 28), 1), ((1000, 12), -1), ((8, 1000), 1), ((30, 30, 8), -1)])
+def test_where_examples_lie_side_by_side_all_of_them_are_looked_at_in_some_places(shape: tuple[int, ...], axis: int):
+    """As in the native lane, where whole examples would be scattered over all of the memory."""
+    lying = np.arange(64 * math.prod(shape)).reshape(*shape, 64)
+    output = np.moveaxis(lying, -1, 0)
+    node = Measured("n", "T", "relu", axis)
+    found = cut(node, output)(output)
+    assert SAMPLE / 2 <= found.size <= 1.1 * SAMPLE
+    assert len(found) == 64
+    assert found.shape[axis] == output.shape[axis]
+    assert np.isin(np.moveaxis(found, axis, -1), np.moveaxis(output, axis, -1)).all()
+    if len(shape) == 3:
+        units, wide = (shape[-1], shape[1]) if axis == -1 else (1, shape[2])
+        assert len({int(v) // (64 * units) % wide for v in found[0].flat}) > wide / 3
+
+
+def test_the_sample_of_a_large_output_tells_of_the_whole():
+    values = np.random.default_rng(0).standard_normal((64, 16, 28, 28)).astype(np.float32)
+    values += np.linspace(-1, 1, 16, dtype=np.float32)[:, None, None]
+    by_unit = np.moveaxis(np.ascontiguousarray(np.moveaxis(values, 0, -1)), -1, 0)
+    for output in (values, by_unit):
+        what = seen(output, axis=1)
+        assert measure("mean", what) == [pytest.approx(values.mean(), abs=4 / SAMPLE**0.5)]
+        assert measure("std", what) == [pytest.approx(values.std(), rel=4 / SAMPLE**0.5)]
+
+
+def test_values_far_from_0_keep_their_spread():
+    output = (1000 + np.random.default_rng(0).standard_normal((64, 32)) / 100).astype(np.float32)
+    assert measure("std", seen(output)) == [pytest.approx(output.astype(np.float64).std(), rel=1e-4)]
 
 
 def test_every_quantity_says_what_it_needs_and_costs_and_is_listed():

@@ -19,6 +19,7 @@ from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.job import Desk
 from engine.lanes.native.kinds import DROPOUT as DROPPING
 from engine.lanes.native.kinds import Layer
+from engine.quantities.quantity import Array
 from engine.report import Tap
 from engine.schedules import constant
 
@@ -50,6 +51,8 @@ class Native:
         if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
             raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         self.desk = Desk(training, self.chain)
+        self._shown = torch.empty(0)  # the memory that views were made of, by the number of examples
+        self._views: dict[int, dict[str, Array]] = {}
 
     def train(self, count: int, tap: Tap | None) -> None:
         training, desk = self.training, self.desk
@@ -118,14 +121,25 @@ class Native:
         return done
 
     def _show(self, tap: Tap, n: int) -> None:
-        """Shows what each node gave: values lie as (unit, example) in the kernel's memory."""
+        """Shows what each node gave."""
+        if self._shown is not self.desk.kept["values"]:
+            self._shown, self._views = self.desk.kept["values"], {}
+        if n not in self._views:
+            self._views[n] = self._look(n)
+        for node, output in self._views[n].items():
+            tap(node, output)
+
+    def _look(self, n: int) -> dict[str, Array]:
+        """The outputs of ``n`` examples, (n, …), where they are: as (unit, example) in the kernel's memory."""
         ld = -(-n // self.width) * self.width
-        values, sizes = self.desk.kept["values"], self.chain.sizes
+        values, sizes = self._shown.numpy(), self.chain.sizes
         starts = np.concatenate([[0], np.cumsum(sizes)]) * ld
+        found = {}
         for node, place in self.chain.places.items():
             start, size, shape = int(starts[place]), sizes[place], self.chain.shapes[node]
-            output = values[start : start + size * ld].view(size, ld)[:, :n].T
-            tap(node, output if len(shape) == 1 else output.reshape(n, *shape))
+            lying = values[start : start + size * ld].reshape(*shape, ld)
+            found[node] = np.moveaxis(lying[..., :n], -1, 0)
+        return found
 
     def _count(self, done: int, count: int) -> None:
         training, kept = self.training, self.desk.kept
