@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,32 +11,55 @@ from engine.knobs import BY_NAME
 
 Kind = Literal["numbers", "memory"]
 RISE = 2.0  # a loss of so many times the lowest one before: it had gone wrong already
+LEAP = 10.0  # the same of a single batch, which scatters
 CLIP = 1.0
 LARGE, GROWN = 1e3, 1e6  # losses of standardised targets are about 1; beyond both it will not come back
+ODD, RISEN = 10.0, 100.0  # beyond both every batch is looked at, so that it is known which one went past the bounds
 
 
-def diverges(loss: float, lowest: float) -> bool:
-    """Whether a loss that is still finite has grown past all bounds. ``lowest`` is the lowest one so far."""
-    return loss > LARGE and loss > GROWN * lowest
+class Growth:
+    """Knows a loss that is still finite and has grown past all bounds."""
+
+    def __init__(self) -> None:
+        self.lowest = math.inf
+
+    def mean(self, loss: float) -> None:
+        """``loss`` is a mean over many batches. Single ones scatter too much to be a measure for others."""
+        self.lowest = min(self.lowest, loss)
+
+    def past(self, loss: float) -> bool:
+        return loss > LARGE and loss > GROWN * self.lowest
+
+    def near(self, loss: float) -> bool:
+        return loss > ODD and loss > RISEN * self.lowest
 
 
 def healthy(moments: Sequence[Moment]) -> Moment | None:
     """The newest moment at which the loss had not begun to rise."""
-    best, found = float("inf"), moments[0] if moments else None
+    best, found = math.inf, moments[0] if moments else None
     for moment in moments:
-        if moment.loss is None or moment.loss <= RISE * best:
+        if _steady(moment, best):
             found = moment
-        best = min(best, moment.loss if moment.loss is not None else best)
+        best = min(best, math.inf if moment.loss is None else moment.loss)
     return found
+
+
+def _steady(moment: Moment, best: float) -> bool:
+    if moment.loss is None:
+        return moment.after is None or math.isfinite(moment.after)
+    return moment.loss <= RISE * best and (moment.after is None or moment.after <= LEAP * min(best, moment.loss))
 
 
 Knobs = Mapping[str, float]
 
 
-def cures(kind: Kind, moments: Sequence[Moment], knobs: Knobs, then: Callable[[int], Knobs]) -> list[dict[str, Any]]:
+def cures(
+    kind: Kind, moments: Sequence[Moment], knobs: Knobs, then: Callable[[int], Knobs], adaptive: bool
+) -> list[dict[str, Any]]:
     """Forks that may not break: each a step, the knobs to set there, and what it is in words.
 
-    ``knobs`` are those with which the run broke; ``then`` gives those that stood at the step of a moment.
+    ``knobs`` are those with which the run broke; ``then`` gives those that stood at the step of a moment. The steps of
+    an ``adaptive`` optimizer do not depend on how long the gradients are, so that clipping them does not help.
     """
     moment = (moments[-1] if moments else None) if kind == "memory" else healthy(moments)
     if moment is None:
@@ -48,7 +72,7 @@ def cures(kind: Kind, moments: Sequence[Moment], knobs: Knobs, then: Callable[[i
         lr, before = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10), then(moment.step)["lr"]
         words = "the learning rate that it had" if before <= lr else "a tenth of the learning rate"
         changes += [({"lr": min(lr, before)}, f"{words} ({min(lr, before):.3g})")]
-        if not 0 < knobs["clip_norm"] <= CLIP:
+        if not adaptive and not 0 < knobs["clip_norm"] <= CLIP:
             changes += [({"clip_norm": CLIP}, f"the gradient clipped to length {CLIP:g}")]
     where = f"Go back to step {moment.step:,}" if moment.step else "Start again"
     return [{"step": moment.step, "knobs": turned, "label": f"{where} with {words}"} for turned, words in changes]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from engine.cures import Kind
+from engine.cures import LARGE, Kind
 from engine.flat import FlatParameters
-from engine.network import Network
+from engine.network import Network, owner
 
 CURE = "Lower the learning rate, or clip the gradient norm (for example at 1)."
 
@@ -21,6 +21,11 @@ class RunFault(Exception):
     def __init__(self, reason: str, node: str | None = None, kind: Kind = "numbers") -> None:
         super().__init__(reason)
         self.reason, self.node, self.kind = reason, node, kind
+
+
+def diverged(growth: str, step: int, where: str = "", node: str | None = None) -> RunFault:
+    """The fault of a loss that is finite and will not come back. ``where`` says in which layer it shows."""
+    return RunFault(f"Training stopped at step {step}: the loss {growth}. It diverges.{where} {CURE}", node)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -39,7 +44,9 @@ class Inquest:
 
     def not_finite(self, step: int, loss: float, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step whose loss or gradient is NaN or infinite."""
-        node, found = self._first_bad_output(inputs), "its output"
+        node, found = self.flat.layer_with_bad_weights(), "one of its weights"
+        if node is None:
+            node, found = self._first_bad_output(inputs), "its output"
         if node is None and math.isfinite(loss):
             node, found = self.flat.layer_with_bad_gradient(), "its gradient"
         elif node is None:
@@ -47,6 +54,20 @@ class Inquest:
         where = f" It shows first in {self._words(node)}: {found} is no longer a finite number." if node else ""
         what = "loss" if not math.isfinite(loss) else "gradient"
         return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {CURE}", node)
+
+    def grown(self, growth: str, step: int, inputs: Sequence[Tensor]) -> RunFault:
+        """The fault of a loss that is still finite; ``growth`` says from where to where it has grown. Inputs are about
+        1, so where outputs are far beyond that, it has begun."""
+        large: list[tuple[str, float]] = []
+
+        def tap(node: str, output: Tensor) -> None:
+            if not large and (size := float(output.abs().max())) > LARGE:
+                large.append((node, size))
+
+        self._forward(inputs, tap)
+        node, size = large[0] if large else (None, 0.0)
+        where = f" It shows first in {self._words(node)}: its output has grown to {size:.3g}." if node else ""
+        return diverged(growth, step, where, node)
 
     def out_of_memory(self, step: int, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step that found no memory. The layer is unknown when the forward pass alone fits."""
@@ -56,10 +77,22 @@ class Inquest:
         return RunFault(f"{what} Use a smaller batch size or a smaller network.", node, "memory")
 
     def overflow(self, step: int) -> RunFault:
-        """The fault of weights that a step made too large to be saved or used."""
-        node = self.flat.layer_with_bad_weights()
+        """The fault of weights, or running averages, that a step made too large to be saved or used."""
+        node = self.flat.layer_with_bad_weights() or self._layer_with_bad_buffer()
         where = f" It shows first in {self._words(node)}." if node else ""
         return RunFault(f"Training stopped at step {step}: the weights became infinite.{where} {CURE}", node)
+
+    def forgotten(self, step: int, memory: Tensor) -> RunFault:
+        """The fault of gradients (P,) whose squares are too large for the ``memory`` of the optimizer, so that it will
+        never move those weights again."""
+        node = self.flat.layer_of_bad(memory)
+        where = f" It shows first in {self._words(node)}." if node else ""
+        what = "the gradients became too large for the optimizer, which keeps their squares"
+        return RunFault(f"Training stopped at step {step}: {what}.{where} {CURE}", node)
+
+    def _layer_with_bad_buffer(self) -> str | None:
+        bad = (name for name, buffer in self.model.named_buffers() if not bool(buffer.isfinite().all()))
+        return next((owner(name, self.network.nodes) for name in bad), None)
 
     def _first_bad_output(self, inputs: Sequence[Tensor]) -> str | None:
         bad: list[str] = []

@@ -64,7 +64,12 @@ class FlatParameters:
 
     def layer_with_bad_gradient(self) -> str | None:
         """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""
-        bad = [i for i, p in enumerate(self.tensors) if p.grad is not None and not bool(p.grad.isfinite().all())]
+        return self.layer_of_bad(self.gradient)
+
+    def layer_of_bad(self, vector: Tensor) -> str | None:
+        """The layer nearest to the output whose part of ``vector`` (P,) is not finite."""
+        parts = torch.split(vector, [p.numel() for p in self.tensors])
+        bad = [i for i, part in enumerate(parts) if not bool(part.isfinite().all())]
         return self.layers[max(self.layer_of[bad])] if bad else None
 
     def layer_with_bad_weights(self) -> str | None:

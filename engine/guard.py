@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,11 @@ class Guard:
         self._gradient: NDArray[np.float64] | None = None
         self._before: Tensor | None = None
 
-    def set(self, breakpoints: tuple[Breakpoint, ...]) -> None:
+    def set(self, breakpoints: tuple[Breakpoint, ...], crossed: Collection[str] = ()) -> None:
+        """``crossed`` are the texts of those at which the run stands already."""
         self.breakpoints = breakpoints
         self._crossed &= set(breakpoints)
+        self._crossed |= {b for b in breakpoints if str(b) in crossed}
         inside = any(b.quantity in BY_LAYER for b in breakpoints)
         self.training.report.guard = self if inside else None
 

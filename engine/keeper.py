@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -39,12 +40,15 @@ class Keeper:
         self._loss: float | None = None
         newest = self.moments[-1] if self.moments else Moment(-1)
         self._taken, self._turned = newest.step, newest.turned
+        self._after: dict[int, float] = {}  # loss that followed each moment
         self.cost = 0.0  # CPU-seconds of the thread for one moment
         self._waiting: Queue[Checkpoint | None] = Queue()
         self._thread: threading.Thread | None = None
         self._forget(m.step for m in there if m.step > training.step)
 
     def see(self, events: Sequence[Event]) -> None:
+        if self.training.step > self._taken:
+            self._after.setdefault(self._taken, self.training.report.newest)
         for event in events:
             if event.kind in PICTURES:
                 self._pictures[event.kind] = event
@@ -75,6 +79,11 @@ class Keeper:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="keeper", daemon=True)
             self._thread.start()
+
+    def followed(self) -> list[Moment]:
+        """The moments, with what followed them, of a run that has broken."""
+        broke = {self.training.step: math.inf}
+        return [replace(m, after=self._after.get(m.step, broke.get(m.step))) for m in self.moments]
 
     def close(self) -> None:
         """Waits until all is written."""

@@ -23,12 +23,14 @@ NAME = re.compile(r"(\d{1,8})\.safetensors")
 
 @dataclass(frozen=True)
 class Moment:
-    """The state after ``step`` steps. ``loss`` is the mean over the batches before it, as last measured."""
+    """The state after ``step`` steps. ``loss`` is the mean over the batches before it, as last measured, and ``after``
+    that of the batch which followed; infinite, where that broke the run."""
 
     step: int
     bytes: int = 0
     turned: bool = False
     loss: float | None = None
+    after: float | None = None
 
 
 def surplus(moments: Sequence[Moment], most: int = MOST, room: int = ROOM) -> list[Moment]:

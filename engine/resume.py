@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 
 def capture(training: Training) -> Checkpoint:
-    """A copy of the whole state. Raises RunFault if the weights are no longer finite: what was saved before stays."""
+    """A copy of the whole state. Raises RunFault if it is no longer finite: what was saved before stays."""
     weights = snapshot(training.model)
     if not is_finite(weights):
         raise training.inquest.overflow(training.step)
     state = {key: tensor.clone() for key, tensor in training.optimizer.state.items()}
+    for memory in state.values():
+        if not bool(memory.isfinite().all()):
+            raise training.inquest.forgotten(training.step, memory)
     return Checkpoint(weights, _meta(training), state, training.stopping.weights)
 
 

@@ -28,9 +28,9 @@ from engine.breakpoints import parse_all, without_layer
 from engine.checkpoint import Checkpoint
 from engine.config import DataRef, TrainConfig
 from engine.control import Command, Inbox
-from engine.cures import cures, diverges
+from engine.cures import Growth, cures
 from engine.events import OVER, Event, State
-from engine.faults import CURE, RunFault, is_out_of_memory
+from engine.faults import RunFault, diverged, is_out_of_memory
 from engine.guard import Guard, rows_of
 from engine.keeper import Keeper
 from engine.kept import about
@@ -39,6 +39,7 @@ from engine.limits import settle
 from engine.log import told
 from engine.loop import Training
 from engine.origin import same_knob
+from engine.quantities.curvature import ADAPTIVE
 from engine.recorder import FLUSH_SECONDS, Listener, Recorder
 from engine.replicas.group import Trainer, training_of
 from engine.store import START, RunFolder
@@ -73,13 +74,13 @@ class Worker:
         self.guard = Guard(training)
         self.turned = float("-inf")  # when a knob was turned last
         self.begun = training.step  # before the batches at hand
-        self.lowest = float("inf")  # loss of the batches between two points
+        self.growth = Growth()
 
     def train(self) -> State:
         self.recorder.add(self.training.started(), self._state_event())
         self.recorder.flush()
         self.recorder.due = 0.0  # nor does the first point wait
-        self._break(self.run.config.breakpoints)
+        self._break_as_before()
         self.keeper.keep()
         self._turn_again()
         try:
@@ -111,16 +112,22 @@ class Worker:
                 continue
             self.recorder.add(event)
             if event.kind == "point" and isinstance(loss := event.body["batch_loss"], float):
+                self.growth.mean(loss)
                 self._check_growth(loss)
             if event.kind == "hit" and self.state == "running":
                 self._pause(event.body["says"])
+        if isinstance(self.training, Training):  # several copies go by the median over them, which points have
+            self._check_growth(self.training.report.newest)
 
     def _check_growth(self, loss: float) -> None:
-        """Ends a run whose loss has grown past all bounds, at the point that tells it."""
-        self.lowest = min(self.lowest, loss)
-        if diverges(loss, self.lowest):
-            words = f"the loss has grown to {loss:.3g}, from {self.lowest:.3g} at its lowest"
-            raise RunFault(f"Training stopped at step {self.training.step}: {words}. It diverges. {CURE}")
+        """Ends a run whose loss has grown past all bounds."""
+        if not self.growth.past(loss):
+            return
+        training, growth = self.training, f"has grown to {loss:.3g}, from {self.growth.lowest:.3g} at its lowest"
+        if isinstance(training, Training):
+            inputs, _ = training.batches.at(torch.tensor(rows_of(training, -1)))
+            raise training.inquest.grown(growth, training.step, inputs)
+        raise diverged(growth, training.step)
 
     def _fail(self, fault: RunFault) -> None:
         """The run broke: what remains is the last good state, the batch that did it, and what may help."""
@@ -130,7 +137,8 @@ class Worker:
         self.recorder.add(Event("hit", training.step, hit))
         self._end("failed", fault.reason)
         self.node = fault.node
-        self.cures = cures(fault.kind, self.keeper.moments, training.tuning.values, self._knobs_then)
+        knobs, adaptive = training.tuning.values, training.config.optimizer in ADAPTIVE
+        self.cures = cures(fault.kind, self.keeper.followed(), knobs, self._knobs_then, adaptive)
 
     def _knobs_then(self, step: int) -> dict[str, float]:
         return dict(about(self.run, step)["knobs"])
@@ -181,6 +189,7 @@ class Worker:
         """At most ``most`` batches in one go, and none beyond the next turn of a knob or breakpoint."""
         step, stride = self.training.step, self.training.stride
         turn = self.turns[0].step - step if self.turns else most
+        most = 1 if self.growth.near(self.training.report.newest) else most  # to stop at the very step
         stride.most = max(1, min(most, turn, self.guard.free(step)))
         stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
 
@@ -227,11 +236,18 @@ class Worker:
             self.keeper.keep(turned=True)
         self.turned = now
 
-    def _break(self, when: Sequence[str]) -> None:
+    def _break_as_before(self) -> None:
+        """Sets the breakpoints of the run, or those that were set in it last. It does not stop at once where it stood
+        when it was interrupted."""
+        last = self.run.log.last("breakpoints")
+        hits = [r.body["when"] for r in self.run.log.every("hit") if r.step == self.training.step]
+        self._break(last.body["when"] if last else self.run.config.breakpoints, hits)
+
+    def _break(self, when: Sequence[str], crossed: Sequence[str] = ()) -> None:
         """Sets all breakpoints anew; the log has those that hold."""
         points = parse_all(when)
         problems = without_layer(points, self.training.flat.layers)
-        self.guard.set(tuple(b for b in points if not b.node or b.node in self.training.flat.layers))
+        self.guard.set(tuple(b for b in points if not b.node or b.node in self.training.flat.layers), crossed)
         body = {"when": [str(b) for b in self.guard.breakpoints]}
         if when or self.run.log.last("breakpoints"):
             self.recorder.add(Event("breakpoints", self.training.step, body))
@@ -254,6 +270,7 @@ class Worker:
 
     def _set(self, name: str, value: float) -> None:
         found = self.training.set(name, value)
+        self.training.stride.restart()
         if isinstance(found, Diagnostic):
             found = Event("diagnostic", self.training.step, found.to_json())
         self.recorder.add(found)

@@ -20,6 +20,10 @@ class Stride:
     def count(self) -> int:
         return min(self._count, self.most) if self.seconds > 0 else 1
 
+    def restart(self) -> None:
+        """Makes the next calls short again, where something may be about to happen."""
+        self._count = 1
+
     def done(self, steps: int, seconds: float) -> None:
         """Takes note that ``steps`` batches took ``seconds``."""
         fit = int(self.seconds * steps / max(seconds, 1e-9))

@@ -12,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.diagnostic import Refused
+from builder.graph import Node
 from engine import data
 from engine.breakpoints import BY_LAYER, EVALUATED, Breakpoint, parse, parse_all, without_layer
+from engine.config import DataRef, TrainConfig
 from engine.control import Inbox, check
-from engine.cures import cures, diverges, healthy
+from engine.cures import Growth, cures, healthy
 from engine.fork import fork
 from engine.kept import Moment
 from engine.lanes.native import build
 from engine.loop import Training
 from engine.pace import EveryN
 from engine.report import Reporter
+from engine.store import RunFolder
 from engine.worker import work
-from tests.engine.running import all_of, make, state, wait
+from tests.engine.running import all_of, chain, make, state, wait
 
 LANES = ["eager", *(["auto"] if build.compiler() else [])]
 NAMES = ["step", "batch_loss", *BY_LAYER, *EVALUATED]
@@ -208,7 +211,8 @@ def test_breakpoints_change_nothing_in_a_run(lane, tmp_path):
     assert ends[0] == ends[1]
 
 
-def test_numbers_that_are_not_finite_stop_the_run_name_the_layer_and_offer_a_way_on(lane, tmp_path):
+def test_numbers_that_are_not_finite_stop_the_run_name_the_layer_and_offer_a_way_on(lane, tmp_path, monkeypatch):
+    monkeypatch.setattr(Growth, "past", lambda *_: False)  # which would stop it before
     run = make(tmp_path, steps=400, optimizer="sgd", knobs={"lr": 10.0, "momentum": 0.0, "l2": 1.0})
     assert work(run, Inbox()) == "failed"
     (hit,), last = all_of(run, "hit"), all_of(run, "state")[-1]
@@ -233,6 +237,20 @@ def test_a_healthy_moment_is_the_newest_before_the_loss_rose():
     assert healthy([]) is None
 
 
+@pytest.mark.parametrize(("after", "found"), [(1.9, 20), (4.9, 20), (5.1, 10), (math.inf, 10), (None, 20)])
+def test_a_moment_that_leads_straight_to_where_it_broke_is_not_healthy(after, found):
+    moments = [Moment(0, loss=None), Moment(10, loss=0.5, after=0.6), Moment(20, loss=0.6, after=after)]
+    assert healthy(moments).step == found
+    assert healthy([Moment(0, after=math.inf)]).step == 0
+
+
+def test_clipping_is_no_cure_where_steps_do_not_depend_on_the_length_of_gradients():
+    knobs, moments = {"lr": 0.1, "clip_norm": 0.0}, [Moment(0)]
+    for adaptive, words in ((False, ["tenth", "clipped"]), (True, ["tenth"])):
+        found = cures("numbers", moments, knobs, lambda _: knobs, adaptive)
+        assert [any(w in c["label"] for c in found) for w in words] == [True] * len(found)
+
+
 def test_a_loss_that_grows_past_all_bounds_ends_the_run_while_it_is_still_finite(tmp_path, monkeypatch):
     losses = iter([0.5, 0.7, 5e6])
     real = Reporter._point
@@ -245,20 +263,82 @@ def test_a_loss_that_grows_past_all_bounds_ends_the_run_while_it_is_still_finite
     assert len(all_of(run, "point")) == 3
 
 
+@pytest.mark.parametrize("late", [0, 700], ids=["from the start", "after a turn"])
+def test_a_loss_past_all_bounds_ends_the_run_at_that_very_step_in_its_layer(late, lane, tmp_path):
+    """A bit too large a learning rate of a linear regression: the loss grows by the same factor in each step."""
+    graph = chain(Node("input_1", "Input"), Node("linear_1", "Linear", {"out_features": 1}), Node("output_1", "Output"))
+    grows, stays = {"lr": 1.7, "momentum": 0.0}, {"lr": 0.001, "momentum": 0.0}
+    config = TrainConfig(DataRef("plane"), steps=2000, optimizer="sgd", knobs=stays if late else grows)
+    run = RunFolder.create(tmp_path, graph, config)
+    inbox = Inbox()
+    if late:
+        inbox.put({"do": "break", "when": [f"step={late}"]})
+        thread = threading.Thread(target=work, args=(run, inbox))
+        thread.start()
+        wait(lambda: state(run) == "paused")
+        for command in ({"do": "set", "name": "lr", "value": 1.7}, {"do": "resume"}):
+            inbox.put(command)
+        thread.join(30)
+    else:
+        work(run, inbox)
+    last = all_of(run, "state")[-1].body
+    lowest = min(p.body["batch_loss"] for p in all_of(run, "point"))
+    training = Training(graph, config, data.load(config.data, config.seed), watch=False, lane=lane)
+    for _ in training.run():
+        if training.step == late:
+            training.set("lr", 1.7)
+        if training.step >= late and training.report.newest > max(1e3, 1e6 * lowest):
+            break
+    assert all_of(run, "hit")[-1].step == training.step
+    assert (
+        f"Training stopped at step {training.step}: the loss has grown to {training.report.newest:.3g}, "
+        in last["reason"]
+    )
+    assert "It diverges. It shows first in 'linear_1': its output has grown to " in last["reason"]
+    assert last["node"] == "linear_1"
+    assert all_of(run, "hit")[-1].body["rows"] == training.batches.given[0].tolist()
+
+
+def test_a_continued_run_has_the_breakpoints_set_last_and_does_not_stop_where_it_stood(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.worker.WANTED", "eager")
+    run = make(tmp_path, steps=400, breakpoints=("val_loss<0", "step=2"))
+    commands = [{"do": "break", "when": ["batch_loss<1000", "step=350"]}, {"do": "resume"}], [{"do": "stop"}]
+    for count, told in ((1, commands[0]), (2, commands[1]), (3, commands[1])):
+        if count != 2:
+            inbox = Inbox()
+            thread = threading.Thread(target=work, args=(run, inbox), kwargs={"resume": True})
+            thread.start()
+        wait(lambda count=count: len(all_of(run, "hit")) == count and state(run) == "paused")
+        for command in told:
+            inbox.put(command)
+        if told is commands[1]:
+            thread.join(30)
+    assert [(h.step, h.body["when"]) for h in all_of(run, "hit")] == [
+        (2, "step=2"),
+        (3, "batch_loss<1000"),
+        (350, "step=350"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("loss", "lowest", "found"),
     [(2e3, 1e-4, True), (900.0, 1e-9, False), (1e5, 1.0, False), (1e7, 5.0, True), (float("inf"), 1.0, True)],
 )
 def test_a_loss_has_to_be_large_and_to_have_grown(loss, lowest, found):
-    assert diverges(loss, lowest) is found
+    growth = Growth()
+    for mean in (2 * lowest, lowest, 3 * lowest):
+        growth.mean(mean)
+    assert growth.past(loss) is found
+    assert not found or growth.near(loss)
 
 
 def test_out_of_memory_offers_half_the_batch():
-    found = cures("memory", [Moment(0), Moment(50)], {"batch_size": 64, "lr": 0.1, "clip_norm": 0.0}, lambda _: {})
+    then = {}.get
+    found = cures("memory", [Moment(0), Moment(50)], {"batch_size": 64, "lr": 0.1, "clip_norm": 0.0}, then, False)
     assert found == [
         {"step": 50, "knobs": {"batch_size": 32}, "label": "Go back to step 50 with half the batch size (32)"}
     ]
-    assert cures("memory", [Moment(0)], {"batch_size": 1, "lr": 0.1, "clip_norm": 0.0}, lambda _: {}) == []
+    assert cures("memory", [Moment(0)], {"batch_size": 1, "lr": 0.1, "clip_norm": 0.0}, then, False) == []
 
 
 @pytest.mark.parametrize(
@@ -267,5 +347,6 @@ def test_out_of_memory_offers_half_the_batch():
 )
 def test_a_cure_never_asks_for_more_than_the_learning_rate_of_then(before, lr, words):
     knobs = {"lr": 1.0, "clip_norm": 0.5, "batch_size": 8}
-    (found,) = cures("numbers", [Moment(0), Moment(50, loss=1.0)], knobs, lambda step: {"lr": before * step / 50})
+    moments = [Moment(0), Moment(50, loss=1.0)]
+    (found,) = cures("numbers", moments, knobs, lambda step: {"lr": before * step / 50}, False)
     assert found == {"step": 50, "knobs": {"lr": lr}, "label": f"Go back to step 50 with {words}"}

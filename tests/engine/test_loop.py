@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from engine.data import load
 from engine.events import Event
 from engine.faults import RunFault
 from engine.lanes.eager import Eager
+from engine.lanes.native import build
 from engine.loop import Training
 from tests.engine.drawn import (
     CASES,
@@ -307,6 +309,31 @@ class TestFaults:
             advance(training, 1)
         assert fault.value.node == "linear_2"
         assert "It shows first in 'Middle': its output is no longer a finite number." in fault.value.reason
+
+    @pytest.mark.parametrize("lane", ["eager", *(["native"] if build.compiler() else [])])
+    def test_weights_that_an_update_made_infinite_are_named_and_not_what_they_put_out(self, lane):
+        training = make(lane=lane, optimizer="sgd")
+        advance(training, 2)
+        place = training.flat.layers.index("linear_1")
+        parameter = next(p for p, i in zip(training.flat.tensors, training.flat.layer_of, strict=True) if i == place)
+        parameter.data[0] = math.inf
+        with pytest.raises(RunFault, match=r"step 3: .* in 'linear_1': one of its weights is no longer a finite"):
+            advance(training, 1)
+
+    def test_gradients_too_large_for_the_memory_of_the_optimizer_are_told_at_the_next_checkpoint(self):
+        training = make()
+        advance(training, 1)
+        training.optimizer.step(torch.full_like(training.flat.gradient, 1e22), 0.01, 0.9)  # 1e44 is no float32
+        with pytest.raises(RunFault, match="too large for the optimizer, which keeps their squares") as fault:
+            training.checkpoint()
+        assert fault.value.node == training.flat.layers[-1]
+
+    def test_running_averages_that_became_infinite_are_told_in_their_layer(self):
+        training = make(CNN, "digits")
+        advance(training, 1)
+        training.model.get_submodule("batchnorm2d_1").running_var.fill_(math.inf)
+        with pytest.raises(RunFault, match="shows first in 'batchnorm2d_1'"):
+            training.checkpoint()
 
     def test_a_gradient_that_breaks_alone_names_the_layer_nearest_to_the_loss(self):
         training = make()
