@@ -37,8 +37,9 @@ class Cost:
 @dataclass(frozen=True)
 class Costs:
     """``nodes`` by their path in the drawing; a block costs what its layers do, all its repeats together. ``total`` is
-    the sum, but for inference: what is not read any more is let go, so that only the fullest moment counts. ``data``
-    are the bytes of the examples, in both cases on top."""
+    the sum, but for what runs without gradients: what is not read any more is let go, so that only the fullest moment
+    counts; a training takes more than its layers together where that of scoring does. ``data`` are the bytes of the
+    examples, in both cases on top."""
 
     nodes: Mapping[str, Cost]
     total: Cost
@@ -49,25 +50,26 @@ def costs(inference: Inference, config: TrainConfig, n_train: int, n_val: int, d
     """For batches of ``config`` out of ``n_train`` examples. ``data`` are the bytes of all examples."""
     flat = inference.flat
     batch = min(memory.batch_size(config), n_train)
-    rows, copies = memory.examples(config, n_train, n_val), memory.copies(config)
+    copies = memory.copies(config)
     learns = _learning(flat)
     nodes: dict[str, Cost] = {}
     total = Cost()
     for id, info in flat.nodes.items():
         behind = any(e.source in learns for e in flat.graph.inputs(id))
-        kept = rows + (memory.answers(n_val) if id in flat.outputs else 0)
-        cost = _cost(info, _passes(info, behind), batch, kept, copies).times(config.copies)
+        cost = _cost(info, _passes(info, behind), batch, copies).times(config.copies)
         total += cost
         for path in _above(drawn(id)):
             nodes[path] = nodes.get(path, Cost()) + cost
-    fullest = FLOAT * (total.params + batch * peak(flat))
-    return Costs(nodes, replace(total, inference=fullest), data)
+    fullest = FLOAT * (total.params + batch * memory.peak(flat))
+    scoring = memory.scored(inference, n_val) - memory.stepped(inference, batch)
+    training = total.training + FLOAT * config.copies * max(0, scoring)
+    return Costs(nodes, replace(total, inference=fullest, training=training), data)
 
 
-def _cost(info: NodeInfo, passes: int, batch: int, rows: int, copies: int) -> Cost:
+def _cost(info: NodeInfo, passes: int, batch: int, copies: int) -> Cost:
     kept = info.inner + info.output.numel if info.output else 0
     held = kept + sum(x.numel for x in info.inputs)
-    running, training = info.params + batch * held, info.params * copies + rows * kept
+    running, training = info.params + batch * held, info.params * copies + memory.GRADIENT * batch * kept
     return Cost(info.params, info.flops, batch * info.flops * passes, FLOAT * running, FLOAT * training)
 
 
@@ -90,21 +92,3 @@ def _passes(info: NodeInfo, behind_weights: bool) -> int:
     """How often a step does the forward arithmetic: once; again for the gradient of its weights, if it has any; and
     again for the gradient of its input, if anything before it learns (Baydin et al. 2018, JMLR 18)."""
     return 1 + bool(info.weights) + behind_weights
-
-
-def peak(inference: Inference) -> int:
-    """The most values of one example that are alive at once, in the order of the network, without gradients."""
-    place = {id: i for i, id in enumerate(inference.order)}
-    ends: dict[str, int] = {}  # when the last reader of an output has run
-    for id in inference.order:
-        ends[id] = max([place[id], *(place[e.target] for e in inference.graph.outputs(id) if e.target in place)])
-    leaving: dict[int, int] = {}
-    alive = most = 0
-    for i, id in enumerate(inference.order):
-        info = inference.nodes[id]
-        size = info.output.numel if info.output else 0
-        leaving[ends[id]] = leaving.get(ends[id], 0) + size
-        alive += size
-        most = max(most, alive + info.inner)
-        alive -= leaving.pop(i, 0)
-    return most

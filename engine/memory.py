@@ -14,6 +14,8 @@ from engine.knobs import BY_NAME
 
 FLOAT = 4  # bytes of a float32
 SHARE = 0.5  # of what is free; the rest is for others and for what cannot be counted
+GRADIENT = 2  # each value of a step, and its gradient
+ANSWERS = 2  # times that what a network gives is there while it is scored
 EVALUATED = 1024  # examples that go through the network at once when it is scored
 STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 2, "adagrad": 1, "adam": 2, "adamw": 2}  # per weight
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
@@ -21,7 +23,8 @@ MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes: ``weights`` with gradients, optimizer state and checkpoints; ``activations`` of a batch; ``data``."""
+    """Bytes: ``weights`` with gradients, optimizer state and checkpoints; ``activations`` of a batch, or of scoring
+    where that takes more; ``data``."""
 
     weights: int
     activations: int
@@ -33,10 +36,9 @@ class Need:
 
 
 def need(inference: Inference, config: TrainConfig, data: Dataset) -> Need:
-    rows = examples(config, data.n_train, data.n_val)
     weights = FLOAT * inference.params * copies(config)
-    scored = answers(data.n_val) * sum(out.numel for out in inference.outputs.values())
-    activations = FLOAT * (rows * per_example(inference) + scored)
+    batch = min(batch_size(config), data.n_train)
+    activations = FLOAT * max(stepped(inference, batch), scored(inference, data.n_val))
     return Need(weights * config.copies, activations * config.copies, data.nbytes)
 
 
@@ -46,14 +48,17 @@ def copies(config: TrainConfig) -> int:
     return 2 + state + 2 * (1 + state)
 
 
-def examples(config: TrainConfig, n_train: int, n_val: int) -> int:
-    """How many examples' outputs are kept at once: training keeps each with its gradient, scoring takes many."""
-    return max(2 * min(batch_size(config), n_train), min(EVALUATED, n_val))
+def stepped(inference: Inference, batch: int) -> int:
+    """Values that a step of training keeps: every output with its gradient."""
+    return GRADIENT * batch * per_example(inference)
 
 
-def answers(n_val: int) -> int:
-    """Further examples of which scoring keeps what the network gives, and nothing else."""
-    return max(0, n_val - EVALUATED)
+def scored(inference: Inference, n_val: int) -> int:
+    """Values at the fullest moment of scoring: while the last examples go through the network, or later, when what it
+    gave for all of them is there in pieces, as a whole, or beside what the loss makes of it."""
+    given = sum(out.numel for out in inference.outputs.values())
+    at_once = min(EVALUATED, n_val)
+    return max(at_once * peak(inference.flat) + (n_val - at_once) * given, ANSWERS * n_val * given)
 
 
 def batch_size(config: TrainConfig) -> int:
@@ -67,6 +72,29 @@ def per_example(inference: Inference) -> int:
     """Values kept for one example: every output, and what layers such as LSTM and attention keep inside."""
     found = (inference.nodes[n.id] for n in inference.graph.nodes)  # a block stands for all that is in it
     return sum(info.inner + info.output.numel for info in found if info.output)
+
+
+def peak(inference: Inference) -> int:
+    """The most values of one example that are there at once in a pass without gradients, for a flat network.
+
+    An output is let go after its last reader. A layer at work holds what goes in and comes out a second time, in a
+    layout of its own or as indices (oneDNN's blocks, where the maxima are), or what it keeps inside.
+    """
+    place = {id: i for i, id in enumerate(inference.order)}
+    ends: dict[str, int] = {}  # when the last reader of an output has run
+    for id in inference.order:
+        ends[id] = max([place[id], *(place[e.target] for e in inference.graph.outputs(id) if e.target in place)])
+    leaving: dict[int, int] = {}
+    alive = most = 0
+    for i, id in enumerate(inference.order):
+        info = inference.nodes[id]
+        size = info.output.numel if info.output else 0
+        leaving[ends[id]] = leaving.get(ends[id], 0) + size
+        alive += size
+        works = info.inputs and id not in inference.outputs
+        most = max(most, alive + (max(info.inner, size + sum(x.numel for x in info.inputs)) if works else 0))
+        alive -= leaving.pop(i, 0)
+    return most
 
 
 def allowed() -> int:

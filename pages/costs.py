@@ -23,7 +23,8 @@ COLUMNS = {
     "Operations": "Additions and multiplications for one example, forward.",
     "Per step": "The same for one training step: a whole batch, forward and back.",
     "To run": "Memory for one batch without training: weights, what goes in and what comes out.",
-    "To train": "Memory of a training: weights with gradients, optimizer and checkpoints, and the outputs of a batch.",
+    "To train": "Memory of a step: weights with gradients, optimizer and checkpoints, and the outputs of a batch. "
+    "The line above also counts how the network is scored, which may take more for a moment.",
 }
 
 

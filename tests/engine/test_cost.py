@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import accumulate
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from builder import templates
@@ -17,10 +21,13 @@ from builder.graph import Edge, Graph, Node
 from builder.infer import Inference, infer
 from engine import memory
 from engine.config import DataRef, TrainConfig
-from engine.cost import costs, peak
-from engine.data import load
+from engine.cost import costs
+from engine.data import Dataset, load
+from engine.data.baseline import MEAN
+from engine.data.split import Parts, labels
 from engine.optimizers import OPTIMIZERS
-from tests.engine.drawn import chain
+from tests.builder.layers import batch
+from tests.engine.drawn import chain, make
 
 BATCH = 8
 DIGITS = TrainConfig(DataRef("digits"), knobs={"batch_size": BATCH})
@@ -45,7 +52,9 @@ def test_the_bytes_of_all_layers_add_up_to_what_a_run_is_said_to_need(name: str,
     found = costs(inference, config, data.n_train, data.n_val, data.nbytes)
     need = memory.need(inference, config, data)
     assert found.total.training + found.data == need.total
-    assert found.total.training == sum(found.nodes[n.id].training for n in inference.graph.nodes)
+    layers = sum(found.nodes[n.id].training for n in inference.graph.nodes)
+    step = memory.FLOAT * memory.stepped(inference, BATCH)
+    assert found.total.training == layers - step + max(step, memory.FLOAT * memory.scored(inference, data.n_val))
     assert found.total.params == inference.params
     assert found.total.flops == inference.flops
 
@@ -109,7 +118,8 @@ def test_a_shared_layer_does_its_arithmetic_twice_and_holds_its_weights_once() -
 
 
 def slow_peak(inference: Inference) -> int:
-    """At each moment every output that is there and will be read, and the one that is being made."""
+    """At each moment every output that is there and will be read, the one that is being made, and what its layer holds
+    besides: inside, or what it reads and makes in a layout of its own."""
     order, found = list(inference.order), [0]
     for now, id in enumerate(order):
         alive = 0
@@ -118,7 +128,10 @@ def slow_peak(inference: Inference) -> int:
             if earlier == id or any(r >= now for r in readers):
                 out = inference.nodes[earlier].output
                 alive += out.numel if out else 0
-        found.append(alive + inference.nodes[id].inner)
+        info = inference.nodes[id]
+        read = [inference.nodes[e.source].output for e in inference.graph.inputs(id)]
+        twice = sum(x.numel for x in (*read, info.output) if x) if read else 0
+        found.append(alive + max(info.inner, twice))
     return max(found)
 
 
@@ -132,7 +145,45 @@ def test_the_fullest_moment_is_that_of_a_slow_count(data: some.DataObject) -> No
         params = {"out_features": data.draw(some.sampled_from([3, 40]))} if type_ == "Linear" else {}
         graph = graph.add(Node(f"n{i}", type_, params), [Edge(s, f"n{i}", k) for k, s in enumerate(sources)])
     inference = infer(graph)
-    assert peak(inference) == slow_peak(inference)
+    assert memory.peak(inference) == slow_peak(inference)
+
+
+def measured(run: Callable[[], object]) -> int:
+    """The most bytes that torch holds at once during ``run``, beyond those of before."""
+    with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(accumulate(e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())))
+
+
+def test_a_pass_without_gradients_holds_no_more_than_is_counted_and_not_much_less() -> None:
+    least = {"mlp": 0.4, "resnet20": 0.5, "lenet5": 0.5, "unet": 0.5, "lstm": 0.4, "gpt": 0.4}
+    for name in NAMES:
+        inference = infer(templates.load(name))
+        module = compile_graph(inference.graph, seed=0).eval()
+        inputs = [batch(x, 16, seed) for seed, x in enumerate(inference.inputs.values())]
+        counted = memory.FLOAT * 16 * memory.peak(inference.flat)
+        held = measured(lambda module=module, inputs=inputs: module(*inputs))
+        weights = memory.FLOAT * inference.params  # of which some layers make a copy in another layout
+        assert least.get(name, 0) * counted <= held <= counted + weights, name
+
+
+@pytest.mark.parametrize(("hidden", "kinds"), [(400, 3), (4, 200)])
+def test_scoring_holds_no_more_than_is_counted_and_not_much_less(hidden: int, kinds: int) -> None:
+    """Where a wide layer, and where the answers for all examples are the most of it; with a class at each place."""
+    graph = chain(
+        ("Input", {"shape": (6,), "dtype": "int64"}),
+        ("Embedding", {"num_embeddings": 50, "embedding_dim": 4}),
+        ("Linear", {"out_features": hidden}),
+        ("Linear", {"out_features": kinds}),
+        ("Output", {}),
+    )
+    source, said = (np.random.default_rng(0).integers(0, n, (4000, 6)) for n in (50, kinds))
+    parts = Parts(np.arange(1000), np.arange(1000, 4000))
+    fields = (labels("text", source, parts, ("",) * 50),), (labels("tag", said, parts, ("",) * kinds),)
+    training = make(graph, Dataset("tags", "text", *fields, ("word",), MEAN))
+    counted = memory.FLOAT * memory.scored(infer(graph), 3000)
+    assert counted / 2 < measured(training.evaluator.on_validation) <= counted + 100  # such as the mean itself
 
 
 def test_a_larger_batch_costs_more_activations_and_no_more_weights() -> None:
@@ -143,7 +194,7 @@ def test_a_larger_batch_costs_more_activations_and_no_more_weights() -> None:
     kept = sum(info.output.numel for info in inference.nodes.values() if info.output)
     assert large.total.training - small.total.training == 4 * 2 * 990 * kept
     assert large.total.step_flops == 100 * small.total.step_flops
-    assert math.isclose(large.total.inference - small.total.inference, 4 * 990 * peak(inference))
+    assert math.isclose(large.total.inference - small.total.inference, 4 * 990 * memory.peak(inference))
 
 
 def test_a_layer_that_is_not_whole_costs_nothing_yet() -> None:

@@ -51,11 +51,13 @@ def test_a_larger_batch_and_a_heavier_optimizer_make_it_more(page: AppTest) -> N
 
 def test_every_layer_has_its_row_and_the_rows_add_up() -> None:
     inference = infer(templates.load("lenet5"))
-    found = costs(inference, TrainConfig(DataRef("mnist")), 1000, 200)
+    found = costs(inference, TrainConfig(DataRef("mnist")), 1000, 0)
     rows = table(inference, found)
     assert list(rows["Layer"]) == [n.label or n.id for n in inference.graph.nodes]
     assert rows["Parameters"].sum() == inference.params == 61_706  # LeCun et al. (1998), as commonly counted
     assert rows["To train"].sum() == found.total.training
+    scored = costs(inference, TrainConfig(DataRef("mnist")), 1000, 200).total.training  # the fullest moment of a run
+    assert scored > found.total.training
 
 
 def test_of_a_block_the_table_has_what_is_in_it_all_its_repeats_together() -> None:
