@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,7 +9,7 @@ import streamlit as st
 from builder.spec import Param
 from engine.config import TrainConfig
 from engine.knobs import knob
-from engine.replicas.variants import MOST, SPREADS, spread, told
+from engine.replicas.variants import MOST, SPREADS, spread
 from pages.forms import param_input
 
 SEEDS = "seeds"
@@ -59,12 +58,9 @@ def keep(config: TrainConfig) -> dict[str, Any]:
 
 def caption(config: TrainConfig) -> None:
     """Which values the copies get."""
-    if config.vary and next(iter(config.vary)) in SPREADS:
-        st.caption("They train with " + ", ".join(listed(config)) + ".")
-
-
-def listed(config: TrainConfig) -> Sequence[str]:
-    return [told(config, k) for k in range(config.copies)]
+    if config.vary and (name := next(iter(config.vary))) in SPREADS:
+        *some, last = (f"{value:g}" for value in config.vary[name])
+        st.caption(f"They train with {title(name).lower()} {', '.join(some)} and {last}.")
 
 
 def title(name: str) -> str:

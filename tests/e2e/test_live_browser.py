@@ -287,11 +287,14 @@ MOVING = """async (m) => {
   plot.style.cssText = "width:400px;height:300px";
   document.body.append(plot);
   const line = (j, k) => ({ type: "scatter", mode: "lines", x: [1, 2, 3, 4], y: [1, 20, 3 * k, 40].map((v) => v / j) });
-  const lines = (k) => [line(1, k), line(2, k)];
+  const around = { x: [1, 2, 3, 4, 4, 1], fill: "toself", line: { width: 0 } };
+  const area = (k) => ({ ...line(1, k), ...around, y: [1, 20, 3 * k, 40, 30, 0.5] });
+  const lines = (k) => [area(k), line(1, k), line(2, k)];
   const layout = { xaxis: { range: [0, 5] }, yaxis: { type: "log", range: [-2, 3] } };
   const at = (p, share) => p.getPointAtLength(share * p.getTotalLength());
   const sample = (p) => [0, 0.2, 0.4, 0.6, 0.8, 1].map((s) => at(p, s)).flatMap((q) => [q.x, q.y]);
-  const paths = () => [...plot.querySelectorAll("path.js-line")].flatMap(sample);
+  const seen = "path.js-fill, .trace:not(:first-child) path.js-line"; // there is no line around the area
+  const paths = () => [...plot.querySelectorAll(seen)].flatMap(sample);
   await Plotly.newPlot(plot, lines(1), layout);
   const before = paths(), done = m.move(plot, lines(7), false), moved = paths();
   await Plotly.react(plot, lines(7), layout);
@@ -299,7 +302,7 @@ MOVING = """async (m) => {
 }"""  # fmt: skip
 
 
-def test_moving_a_line_gives_what_plotly_would_draw(page: Page, panel_app: str) -> None:
+def test_moving_lines_and_areas_gives_what_plotly_would_draw(page: Page, panel_app: str) -> None:
     page.goto(panel_app)
     page.wait_for_function("globalThis.Plotly")
     got = module(page, MOVING)

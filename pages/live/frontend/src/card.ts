@@ -27,8 +27,10 @@ export class Card {
   private readonly title = el("h4", { class: "ll-title" });
   private readonly says = el("p", { class: "ll-says" });
   private readonly note = el("p", { class: "ll-note", hidden: true });
+  private readonly copies = el("select", { class: "ll-copy", "aria-label": "Copy shown", hidden: true, change: () => this.pick(Number(this.copies.value)) });
   private readonly legend = el("div", { class: "ll-legend", role: "group", "aria-label": "Lines shown" });
   private legendKey = "";
+  private offered = "";
   private ready = false;
   private zoom: { x?: Range; y?: Range } = {};
   private end = 0; // of the axis of steps
@@ -36,12 +38,13 @@ export class Card {
   private whole = { at: -Infinity, cost: 0 }; // last redraw by Plotly (ms)
   private stamped = { step: 0, time: 0 };
 
-  constructor(readonly chart: Chart, private readonly changed: () => void) {
+  /** `pick` has all pictures show another copy of the network. */
+  constructor(readonly chart: Chart, private readonly changed: () => void, private readonly pick: (copy: number) => void) {
     this.option = chart.options?.choices[0]![0] ?? "";
     const id = fresh("title");
     this.title.id = id;
     this.plot = el("div", { class: "ll-plot", pointerdown: () => (this.held = true) });
-    const head = el("div", { class: "ll-head" }, this.title, ...(chart.options ? [this.switch()] : []));
+    const head = el("div", { class: "ll-head" }, this.title, ...(chart.options ? [this.switch()] : []), ...(chart.each ? [this.copies] : []));
     this.root = el("section", { class: "ll-card", "aria-labelledby": id, "data-chart": chart.id },
       head, this.says, el("div", { class: "ll-frame" }, this.plot, this.note), this.legend);
   }
@@ -74,6 +77,7 @@ export class Card {
     this.note.hidden = !figure.note;
     say(this.note, figure.note ?? "");
     this.drawLegend(figure.legend);
+    if (this.chart.each) this.offer(view.history.started?.copies?.names ?? [], view.copy);
     this.show(plotly, figure.data, this.zoomed(figure.layout));
     const cost = performance.now() - began;
     this.cost = this.cost ? 0.8 * this.cost + 0.2 * cost : cost;
@@ -145,6 +149,15 @@ export class Card {
       return button;
     });
     return el("div", { class: "ll-switch", role: "group", "aria-label": label }, ...buttons);
+  }
+
+  /** The copies to choose from, where there are several. */
+  private offer(names: string[], shown: number): void {
+    const key = names.join("\n");
+    if (key !== this.offered) this.copies.replaceChildren(...names.map((name, k) => el("option", { value: k }, name[0]!.toUpperCase() + name.slice(1))));
+    this.offered = key;
+    this.copies.hidden = !names.length;
+    this.copies.value = String(shown);
   }
 
   private drawLegend(entries: Entry[]): void {

@@ -1,3 +1,4 @@
+import { ends, endsOfEach } from "./across";
 import { Measured } from "./measured";
 import { Series } from "./series";
 import type { Diagnostic, Fork, Json, Packet, Rec, Status } from "./types";
@@ -35,6 +36,7 @@ export class History {
   pointBands = new Series(2 * POINT.length); // lowest and highest of all copies, side by side, for each column
   layerBands = new Series(2);
   outputs = new Series(1); // losses and metrics of every output, where there are several
+  outputBands = new Series(2);
   each: Record<string, (number | null)[]> = {}; // of the newest point, for every copy
   more = new Measured(); // what it was asked to measure
   norms: (number | null)[] = [];
@@ -110,15 +112,13 @@ export class History {
     const columns = 3 * this.layerIds.length + 4 * this.activationIds.length;
     if (this.layers.columns !== columns) this.layers = new Series(Math.max(1, columns));
     if (this.layerBands.columns !== 2 * columns) this.layerBands = new Series(Math.max(2, 2 * columns));
-    if (this.outputs.columns !== PER_OUTPUT.length * this.outputList.length)
-      this.outputs = new Series(Math.max(1, PER_OUTPUT.length * this.outputList.length));
+    const perOutput = PER_OUTPUT.length * this.outputList.length;
+    if (this.outputs.columns !== perOutput) this.outputs = new Series(Math.max(1, perOutput));
+    if (this.outputBands.columns !== 2 * perOutput) this.outputBands = new Series(Math.max(2, 2 * perOutput));
     this.more.start(this.layerIds.length, this.activationIds.length, body.resumed_from ?? null);
     if (body.resumed_from !== null && body.resumed_from !== undefined) {
-      this.points.truncate(body.resumed_from);
-      this.layers.truncate(body.resumed_from);
-      this.pointBands.truncate(body.resumed_from);
-      this.layerBands.truncate(body.resumed_from);
-      this.outputs.truncate(body.resumed_from);
+      const all = [this.points, this.layers, this.pointBands, this.layerBands, this.outputs, this.outputBands];
+      for (const series of all) series.truncate(body.resumed_from);
       this.markers = this.markers.filter((m) => m.step <= body.resumed_from);
       this.step = body.resumed_from;
     }
@@ -128,7 +128,7 @@ export class History {
     const measured = Object.entries(body).filter(([, value]) => value !== null); // losses are not taken at every point
     this.point = { ...this.point, ...Object.fromEntries(measured) };
     this.points.push(step, POINT.map((name) => body[name]));
-    if (body.outputs) this.outputs.push(step, this.outputList.flatMap((o) => PER_OUTPUT.map((name) => body.outputs[o.id]?.[name])));
+    if (body.outputs) this.addOutputs(step, body);
     if (!body.copies) return;
     this.pointBands.push(step, POINT.flatMap((name) => ends(body.copies[name])));
     for (const [name, values] of Object.entries<(number | null)[]>(body.copies)) {
@@ -136,12 +136,18 @@ export class History {
     }
   }
 
+  private addOutputs(step: number, { outputs, copies }: Json): void {
+    const each = this.outputList.flatMap(({ id }) => PER_OUTPUT.map((name) => [id, name] as const));
+    this.outputs.push(step, each.map(([id, name]) => outputs[id]?.[name]));
+    if (copies) this.outputBands.push(step, each.flatMap(([id, name]) => ends(copies.outputs.map((of: Json | null) => of?.[id]?.[name]))));
+  }
+
   private addLayers(step: number, body: Json): void {
     if (!this.started) return;
     this.norms = body.grad_norm;
     const names = [...PER_LAYER, ...PER_ACTIVATION];
     this.layers.push(step, names.flatMap((name) => body[name]));
-    if (body.copies) this.layerBands.push(step, names.flatMap((name) => acrossCopies(body.copies[name], body[name].length)));
+    if (body.copies) this.layerBands.push(step, names.flatMap((name) => endsOfEach(body.copies[name], body[name].length)));
   }
 
   private turn(step: number, time: number, body: Json): void {
@@ -153,13 +159,3 @@ export class History {
     else this.markers = [...this.markers, { step, time, name: body.name, old: body.old, value: body.new }].slice(-MARKERS);
   }
 }
-
-/** Lowest and highest of what the copies say. */
-function ends(values: (number | null)[] = []): (number | null)[] {
-  const there = values.filter((v): v is number => typeof v === "number");
-  return there.length ? [Math.min(...there), Math.max(...there)] : [null, null];
-}
-
-/** The same for each of `n` layers; `lists` has a list over the layers for each copy. */
-const acrossCopies = (lists: ((number | null)[] | null)[] = [], n: number): (number | null)[] =>
-  Array.from({ length: n }, (_, k) => ends(lists.map((list) => list?.[k] ?? null))).flat();

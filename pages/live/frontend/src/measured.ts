@@ -1,3 +1,4 @@
+import { ends, endsOfEach } from "./across";
 import { Series } from "./series";
 import type { Json } from "./types";
 
@@ -19,6 +20,7 @@ const PICTURES = ["grad_hist", "update_hist", "examples"];
 /** The measurements that this run was asked for, in bounded memory. */
 export class Measured {
   readonly series = new Map<string, Series>();
+  readonly bands = new Map<string, Series>(); // lowest and highest of all copies, side by side, for each column
   readonly pictures: Record<string, Json> = {}; // the newest of each
   costs: Json | null = null; // what watching has cost so far
   private layers = 0;
@@ -26,9 +28,10 @@ export class Measured {
 
   /** A run starts, or goes on after step `from`. */
   start(layers: number, nodes: number, from: number | null): void {
-    if (layers !== this.layers || nodes !== this.nodes) this.series.clear();
+    const all = [this.series, this.bands];
+    if (layers !== this.layers || nodes !== this.nodes) for (const map of all) map.clear();
     [this.layers, this.nodes] = [layers, nodes];
-    if (from !== null) for (const series of this.series.values()) series.truncate(from);
+    if (from !== null) for (const map of all) for (const series of map.values()) series.truncate(from);
   }
 
   /** Takes in a record, if it is a measurement. */
@@ -36,9 +39,9 @@ export class Measured {
     if (kind === "costs") this.costs = body;
     else if (PICTURES.includes(kind)) this.pictures[kind] = { ...body, step };
     else if (kind in FIELDS) {
-      const values = Object.entries(FIELDS[kind as Along]).flatMap(([field, per]) => this.spread(body[field], per));
-      if (!this.series.has(kind)) this.series.set(kind, new Series(Math.max(1, values.length)));
-      this.series.get(kind)!.push(step, values);
+      const fields = Object.entries(FIELDS[kind as Along]);
+      push(this.series, kind, step, fields.flatMap(([field, per]) => this.spread(body[field], per)));
+      if (body.copies) push(this.bands, kind, step, fields.flatMap(([field, per]) => this.between(body.copies[field], per)));
     }
   }
 
@@ -60,7 +63,17 @@ export class Measured {
     return per === "one" ? [value ?? null] : Array.from({ length: this.width(per) }, (_, i) => value?.[i] ?? null);
   }
 
+  /** Lowest and highest of `values`, one for each copy, for each column that `spread` gives. */
+  private between(values: any[], per: string): (number | null)[] {
+    return per === "one" ? ends(values) : endsOfEach(values, this.width(per));
+  }
+
   private width(per: string): number {
     return per === "one" ? 1 : per === "layers" ? this.layers : this.nodes;
   }
+}
+
+function push(all: Map<string, Series>, kind: string, step: number, values: (number | null)[]): void {
+  if (!all.has(kind)) all.set(kind, new Series(Math.max(1, values.length)));
+  all.get(kind)!.push(step, values);
 }

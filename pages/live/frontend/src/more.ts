@@ -56,7 +56,8 @@ export class More {
     this.told = costs;
     const entries = Object.entries<[number, number]>(costs.spent).sort((a, b) => b[1][0] - a[1][0]);
     const inside = entries.filter(([name]) => name !== "evaluation").reduce((sum, [, [seconds]]) => sum + seconds, 0);
-    this.sum.textContent = `Looking inside takes ${percent(inside / costs.used)} of this run's time so far, waiting included. ` +
+    const all = history.started?.copies ? "of all copies together " : "";
+    this.sum.textContent = `Looking inside ${all}takes ${percent(inside / costs.used)} of this run's time so far, waiting included. ` +
       "What is always watched keeps to 2 % and comes less often where it is dear; so do the measurements chosen above, after their first result.";
     this.rows.replaceChildren(...entries.filter(([, [seconds]]) => seconds / costs.used > LEAST).map(([name, [seconds, times]]) =>
       el("tr", {}, el("th", { scope: "row" }, WORDS[name] ?? TITLES.get(name) ?? name),

@@ -33,6 +33,7 @@ export class Panel {
   private ghost: History | null = null; // of the run that this one goes on from
   private before: Stream | null = null;
   private past: { step: number; kept: Json | null; turned: Record<string, number>; history: History } | null = null;
+  private copy = 0; // the one that pictures show, of several
   private steering = false; // another browser's run
   private theme: Theme;
   private plotly: any = null;
@@ -41,7 +42,7 @@ export class Panel {
   constructor(private api: Component) {
     this.knobs = new Knobs(api.data, (name, value, done) => this.turn(name, value, done), (when) => this.stopAt(when));
     this.painter = new Painter([], () => undefined);
-    this.cards = CHARTS.map((chart) => new Card(chart, () => this.painter.kick()));
+    this.cards = CHARTS.map((chart) => new Card(chart, () => this.painter.kick(), (copy) => this.pick(copy)));
     this.painter = new Painter(this.cards, (card) => this.draw(card));
     const grid = el("div", { class: "ll-grid" }, ...this.cards.map((card) => card.root));
     this.root.append(this.toolbar.root, this.time.root, el("div", { class: "ll-body" }, el("div", { class: "ll-charts" }, grid, this.more.root), this.knobs.root));
@@ -95,6 +96,7 @@ export class Panel {
     this.stream?.close();
     this.history = new History();
     this.past = null;
+    this.copy = 0;
     this.steering = false;
     this.refusal = "";
     this.follows();
@@ -184,6 +186,11 @@ export class Panel {
     this.show();
   }
 
+  private pick(copy: number): void {
+    this.copy = copy;
+    this.redraw();
+  }
+
   private command(command: Command): void {
     if (!this.stream?.send(command)) this.refuse("The connection is lost. Try again in a moment.");
   }
@@ -248,7 +255,7 @@ export class Panel {
     const { history } = this;
     const end = card.until(history.step, history.point?.steps_per_s ?? 0, history.status.state === "running");
     const view: View = {
-      history: this.past?.history ?? history, past: this.past?.step ?? null, ghost: this.ghost, data, theme: this.theme, option: card.option, hidden: card.hidden, from, to, end,
+      history: this.past?.history ?? history, past: this.past?.step ?? null, ghost: this.ghost, data, theme: this.theme, option: card.option, copy: this.copy, hidden: card.hidden, from, to, end,
       width: card.plot.clientWidth - 54, name: (id) => names.get(id) ?? id, knobLabel: (name) => this.knobs.label(name),
     };
     card.draw(this.plotly, view);

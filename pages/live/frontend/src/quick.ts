@@ -37,8 +37,8 @@ export function move(plot: any, data: Json[], cut: boolean): boolean {
 }
 
 function outline(node: Element, trace: Json, xaxis: Axis, yaxis: Axis, cut: boolean): (() => void) | null {
-  const path = node.querySelector("path.js-line");
-  if (!path || trace.fill) return null;
+  const area = trace.fill === "toself", path = node.querySelector(area ? "path.js-fill" : "path.js-line");
+  if (!path) return null;
   const parts: string[] = [];
   for (let i = 0; i < trace.x.length; i++) {
     const x = place(xaxis, trace.x[i]), y = place(yaxis, trace.y[i]);
@@ -46,7 +46,7 @@ function outline(node: Element, trace: Json, xaxis: Axis, yaxis: Axis, cut: bool
     if (!cut && (outside(xaxis, x) || outside(yaxis, y))) return null;
     parts.push(`${xaxis.l2p(x).toFixed(1)},${yaxis.l2p(y).toFixed(1)}`);
   }
-  return () => path.setAttribute("d", parts.length ? `M${parts.join("L")}` : "M0,0");
+  return () => path.setAttribute("d", parts.length ? `M${parts.join("L")}${area ? "Z" : ""}` : "M0,0");
 }
 
 /** Where `value` stands on `axis`, in the units of its range: powers of ten on a logarithmic one. */

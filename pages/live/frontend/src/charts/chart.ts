@@ -6,6 +6,7 @@ import type { Data, Json } from "../types";
 
 export const MOST_POINTS = 300; // of one line
 export const MOST_LINES = 12; // more layers than this are drawn as a heat map
+export const BANDED = 4; // lines: more bands than this hide each other
 const LABEL_PX = 13; // room for one vertical marker label
 const MARKER_LABELS = 12;
 
@@ -30,6 +31,7 @@ export interface View {
   data: Data;
   theme: Theme;
   option: string;
+  copy: number; // of several copies of the network, the one that pictures show, from 0
   hidden: Set<string>;
   from: number;
   to: number;
@@ -47,6 +49,7 @@ export interface Chart {
   kinds: string[]; // record kinds that change it
   period?: number; // ms between two redraws at the least, where a redraw is dear
   options?: { label: string; choices: [value: string, label: string][] };
+  each?: boolean; // a picture of one copy of the network, to be chosen where there are several
   asks?: string; // the measurement that it draws, which runs when it is asked for
   shown(history: History, data: Data): boolean;
   figure(view: View): Figure;
@@ -70,9 +73,11 @@ export function band(view: View, name: string, colour: string, series: Series, c
     return view.past === null ? whole : before(whole, view.past);
   };
   const lo = edge("lo"), hi = edge("hi");
+  const once = lo.x.length === 1; // then there is no area, but a bar
   return [{
     type: "scatter", mode: "lines", name: "", x: [...lo.x, ...hi.x.reverse()], y: [...lo.y, ...hi.y.reverse()],
-    fill: "toself", line: { width: 0 }, fillcolor: translucent(colour), hoverinfo: "skip", visible: !view.hidden.has(name),
+    fill: once ? "none" : "toself", fillcolor: translucent(colour), line: once ? { width: 5, color: translucent(colour) } : { width: 0 },
+    hoverinfo: "skip", visible: !view.hidden.has(name),
   }];
 }
 
@@ -82,10 +87,13 @@ function translucent(colour: string): string {
   return `rgba(${parts.join(",")},.18)`;
 }
 
-/** `text`, and what line and band mean where a run has several copies of its network. */
-export function ofCopies(history: History, text: string): string {
+/** `text`, and what lines and bands mean where a run has several copies of its network; `lines` are in the chart. */
+export function ofCopies(history: History, text: string, lines = 1): string {
   const count = history.started?.copies?.count;
-  return count ? `${text} Lines are the middle of ${count} copies, bands reach from the lowest to the highest.` : text;
+  if (!count) return text;
+  if (lines > MOST_LINES) return `${text} Colours are the middle of ${count} copies.`;
+  const few = lines > BANDED ? ` (drawn for ${BANDED} lines at most: hide others below)` : "";
+  return `${text} Lines are the middle of ${count} copies, bands reach from lowest to highest${few}.`;
 }
 
 /** What of `line` had been measured by step `past`. */

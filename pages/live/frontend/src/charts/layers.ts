@@ -5,11 +5,10 @@ import { short } from "../format";
 import { depth, SCALE } from "../theme";
 import type { Series } from "../series";
 import type { Json } from "../types";
-import { band, escape, logAxis, MOST_LINES, MOST_POINTS, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
+import { band, BANDED, escape, logAxis, MOST_LINES, MOST_POINTS, ofCopies, stepLayout, trace, type Chart, type Figure, type View } from "./chart";
 
 const HEAT_PARTS = 120;
 const ROOM_PX = 26;
-const BANDED = 4; // lines: more bands than this hide each other
 
 interface Quantity {
   name: LayerName;
@@ -37,7 +36,8 @@ function lines(view: View, series: Series, rows: Row[], log: boolean, y: Json, b
   const legend = rows.map((r, i) => ({ name: r.name, colour: depth(i, rows.length, view.theme.dark) }));
   const data = rows.map((r, i) =>
     trace(view, r.name, legend[i]!.colour, series.line(r.column, Math.min(MOST_POINTS, most), view.from, view.to)));
-  const bands = !banded || rows.length > BANDED ? [] : rows.flatMap((r, i) => band(view, r.name, legend[i]!.colour, banded, r.column));
+  const few = rows.filter((r) => !view.hidden.has(r.name)).length <= BANDED;
+  const bands = banded && few ? rows.flatMap((r, i) => band(view, r.name, legend[i]!.colour, banded, r.column)) : [];
   const axis = log ? logAxis(data) : { nticks: 6 };
   return { data: [...bands, ...data], layout: stepLayout(view, { ...axis, ...(rows.length ? {} : { range: log ? [-4, 1] : [0, 1] }), ...y }), legend };
 }
@@ -72,7 +72,8 @@ const hasLayers = (history: History): boolean => !history.started || history.lay
 export const gradients: Chart = {
   id: "gradients",
   title: () => "Gradient size per layer",
-  says: () => "Healthy layers stay within a factor of about 100 of each other. A layer that sinks far below has stopped learning.",
+  says: (history) => ofCopies(history,
+    "Healthy layers stay within a factor of about 100 of each other. A layer that sinks far below has stopped learning.", history.layerIds.length),
   kinds: ["layers"],
   shown: hasLayers,
   figure: (view) => perLayer(view, { name: "grad_norm", ids: view.history.layerIds, log: true }),
@@ -81,7 +82,8 @@ export const gradients: Chart = {
 export const updates: Chart = {
   id: "updates",
   title: () => "Size of each step, relative to the weights",
-  says: () => "About 0.001 is a good pace. Far above, the learning rate is too high; far below, too low.",
+  says: (history) => ofCopies(history,
+    "About 0.001 is a good pace. Far above, the learning rate is too high; far below, too low.", history.layerIds.length),
   kinds: ["layers"],
   shown: hasLayers,
   figure: (view) =>
@@ -90,11 +92,11 @@ export const updates: Chart = {
 
 const BANDS = 3; // more bands than this hide each other
 
-/** Mean lines, and a band of one standard deviation around them while there are few. */
+/** Mean lines, and a band of one standard deviation around them while there are few; of several copies theirs. */
 function meanAndBand(view: View): Figure {
   const ids = view.history.activationIds;
   const figure = perLayer(view, { name: "mean", ids, log: false });
-  if (ids.length > BANDS || figure.data[0]?.type === "heatmap") return figure;
+  if (ids.length > BANDS || view.history.layerBands.n || figure.data[0]?.type === "heatmap") return figure;
   const [m] = view.history.columns("mean"), [s] = view.history.columns("std");
   const bands = ids.map((id, i) => {
     const mean = view.history.layers.line(m + i, MOST_POINTS / 2, view.from, view.to);
@@ -126,7 +128,8 @@ export const activations: Chart = {
   id: "activations",
   period: 400,
   title: () => "What the layers put out",
-  says: () => "Means near 0 and a steady spread are healthy. Dead or saturated units pass no gradient on.",
+  says: (history) => ofCopies(history,
+    "Means near 0 and a steady spread are healthy. Dead or saturated units pass no gradient on.", history.activationIds.length),
   kinds: ["layers"],
   options: {
     label: "Statistic",

@@ -1,13 +1,15 @@
 // What is measured only when it is asked for: see "More measurements" below the charts.
 
+import { ends } from "../across";
+import { num } from "../format";
 import type { History } from "../history";
 import type { Along, Measured } from "../measured";
 import type { Line } from "../series";
 import { depth } from "../theme";
 import type { Json } from "../types";
-import { layout, logAxis, MOST_POINTS, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
+import { band, layout, logAxis, MOST_POINTS, ofCopies, stepLayout, trace, type Chart, type Entry, type Figure, type View } from "./chart";
 import { guide, ofNodes } from "./layers";
-import { mountains } from "./pictures";
+import { ended, mountains, ofCopy } from "./pictures";
 
 /** A chart of one measurement. `about` says in the list what it is, `symbol` how the field writes it. */
 export interface Measurement extends Chart {
@@ -17,10 +19,18 @@ export interface Measurement extends Chart {
   inStep: boolean; // read off a training step, so that a paused run must make one
 }
 
-type Own = Pick<Measurement, "symbol" | "about" | "figure"> & { title: string; says: string | ((history: History) => string); options?: Chart["options"] };
+type Own = Pick<Measurement, "symbol" | "about" | "figure" | "options" | "each"> & {
+  title: string;
+  says: string | ((history: History) => string);
+  lines?: (history: History) => number; // in the chart, of which each is the middle of several copies
+};
 
 const measurement = (asks: string, inStep: boolean, own: Own): Measurement => ({
-  id: asks, asks, inStep, period: 400, kinds: [asks, "state"], shown: () => true, ...own, title: () => own.title, says: (history) => (typeof own.says === "string" ? own.says : own.says(history)),
+  id: asks, asks, inStep, period: 400, kinds: [asks, "state"], shown: () => true, ...own, title: () => own.title,
+  says: (history) => {
+    const text = typeof own.says === "string" ? own.says : own.says(history);
+    return own.lines ? ofCopies(history, text, own.lines(history)) : text;
+  },
   figure: (view) => waiting(view, asks, inStep, own.figure(view)),
 });
 
@@ -43,13 +53,19 @@ function line(view: View, kind: Along, field: string): Line {
 
 function nodes(view: View, kind: Along, field: string, ids: string[], log: boolean, y: Json = {}): Figure {
   const { more } = view.history, series = more.series.get(kind);
-  return series ? ofNodes(view, series, more.column(kind, field), ids, log, y) : { data: [], layout: stepLayout(view), legend: [] };
+  return series ? ofNodes(view, series, more.column(kind, field), ids, log, y, more.bands.get(kind)) : { data: [], layout: stepLayout(view), legend: [] };
 }
 
-/** A line, and a dashed one that it is to be held against. */
-function against(view: View, name: string, value: Line, other: string, limit: Line): Figure {
+/** Behind line `name` of `field`: from the lowest to the highest copy. */
+function behind(view: View, name: string, colour: string, kind: Along, field: string): Json[] {
+  const { more } = view.history, bands = more.bands.get(kind);
+  return bands ? band(view, name, colour, bands, more.column(kind, field)) : [];
+}
+
+/** A line of `field`, and a dashed one that it is to be held against. */
+function against(view: View, name: string, kind: Along, field: string, other: string, limit: Line): Figure {
   const t = view.theme;
-  const data = [trace(view, name, t.train, value, { width: 2 })];
+  const data = [...behind(view, name, t.train, kind, field), trace(view, name, t.train, line(view, kind, field), { width: 2 })];
   const legend: Entry[] = [{ name, colour: t.train }];
   if (limit.x.length) {
     data.push(trace(view, other, t.validation, limit, { dash: "dash", width: 1.4 }));
@@ -69,22 +85,28 @@ const sharpness = measurement("sharpness", false, {
   says: ({ more }) => unlimited(more)
     ? "How steep the valley is. This optimizer gives each weight a step of its own, so no one limit holds for λ."
     : "Beyond the dashed line 2/η, steps of this size overshoot. Networks often climb to it and hover there.",
-  figure: (view) => against(view, "sharpness λ", line(view, "sharpness", "sharpness"), "limit 2/η", line(view, "sharpness", "limit")),
+  lines: () => 1,
+  figure(view) {
+    const other = "limit 2/η";
+    const figure = against(view, "sharpness λ", "sharpness", "sharpness", other, line(view, "sharpness", "limit"));
+    return { ...figure, data: [...behind(view, other, view.theme.validation, "sharpness", "limit"), ...figure.data] };
+  },
 });
 
+/** Of all copies; where they differ in it there is no one line. */
 const batchSize = (view: View): Line => {
-  const size = view.history.knobs.batch_size;
-  return size ? { x: [0, view.end], y: [size, size] } : NONE;
+  const size = view.history.knobs.batch_size, differs = view.history.started?.copies?.vary.batch_size;
+  return size && !differs ? { x: [0, view.end], y: [size, size] } : NONE;
 };
 
 const noise = measurement("noise", false, {
   title: "Noise in the gradient, B", symbol: "tr Σ / ‖G‖²",
   about: "How many examples it takes until the gradient says more than the chance of the draw does (noise scale).",
   says: "Batches far smaller than B are mostly noise; far larger ones work for nothing. No point: all noise.",
+  lines: () => 1,
   figure(view) {
-    const scale = line(view, "noise", "scale");
-    const figure = against(view, "noise scale B", scale, "batch size", batchSize(view));
-    return scale.x.length ? figure : { ...figure, note: "All noise so far: no direction stands out from the chance of the draw." };
+    const figure = against(view, "noise scale B", "noise", "scale", "batch size", batchSize(view));
+    return line(view, "noise", "scale").x.length ? figure : { ...figure, note: "All noise so far: no direction stands out from the chance of the draw." };
   },
 });
 
@@ -92,11 +114,13 @@ const cosine = measurement("cosine", true, {
   title: "Do successive steps agree?", symbol: "cos(gₜ, gₜ₋₁)",
   about: "The angle between the gradient and that of the step before, layer by layer.",
   says: "Near 1: steps go on in one direction. Below 0: each undoes the last; try a smaller learning rate.",
+  lines: (history) => history.layerIds.length,
   figure(view) {
     const figure = nodes(view, "cosine", "layers", view.history.layerIds, false, { range: [-1.05, 1.05], nticks: 5 });
     if (figure.data[0]?.type === "heatmap") return figure;
     const name = "whole network", whole = trace(view, name, view.theme.text, line(view, "cosine", "all"), { width: 2.2 });
-    return { ...figure, data: [...figure.data, whole], legend: [...figure.legend, { name, colour: view.theme.text }] };
+    const all = behind(view, name, view.theme.text, "cosine", "all");
+    return { ...figure, data: [...all, ...figure.data, whole], legend: [...figure.legend, { name, colour: view.theme.text }] };
   },
 });
 
@@ -104,6 +128,7 @@ const penalty = measurement("penalty", true, {
   title: "What pulls at the weights", symbol: "‖∂L/∂w‖, ‖∂R/∂w‖",
   about: "The gradient's two parts, from the data and from the penalties, and weight decay beside them.",
   says: "Where the penalty pulls as hard as the data, the weights stop growing. Nothing is drawn for a strength of 0.",
+  lines: (history) => history.layerIds.length,
   options: { label: "Part", choices: [["data", "Data"], ["penalty", "Penalty"], ["decay", "Decay"]] },
   figure(view) {
     const figure = nodes(view, "penalty", view.option, view.history.layerIds, true);
@@ -116,13 +141,15 @@ const rank = measurement("rank", true, {
   title: "Directions that the outputs fill", symbol: "exp H(σ/Σσ)",
   about: "The effective rank of each layer's outputs: how many different things its units say together.",
   says: "A fall towards 1 means that the units of a layer have come to say the same.",
+  lines: (history) => history.activationIds.length,
   figure: (view) => nodes(view, "rank", "rank", view.history.activationIds, false, { rangemode: "tozero" }),
 });
 
 const duplicates = measurement("duplicates", true, {
   title: "Units that copy another", symbol: "|corr| ≥ 0.99",
   about: "The share of a layer's units that say the same as an earlier one, for the examples of a batch.",
-  says: "Copies are of no use: a smaller layer would do as well. Of two outputs for two classes one always is.",
+  says: "Such units are of no use: a smaller layer would do as well. Of two outputs for two classes one always is.",
+  lines: (history) => history.activationIds.length,
   figure: (view) => nodes(view, "duplicates", "share", view.history.activationIds, false, { tickformat: ".0%", range: [-0.02, 1.02] }),
 });
 
@@ -130,15 +157,16 @@ const gain = measurement("gain", false, {
   title: "How much each layer stretches", symbol: "σₘₐₓ(∂y/∂x)",
   about: "By how much a layer lengthens the change in its input that it lengthens most (its Jacobian).",
   says: "Around 1, signals and gradients pass through many layers. Far below they vanish, far above they explode.",
+  lines: (history) => history.activationIds.length,
   figure: (view) => guide(view, nodes(view, "gain", "gain", view.history.activationIds, true), 1, "as long as before"),
 });
 
 const spread = (kind: string, own: Omit<Own, "figure">): Measurement => measurement(kind, true, {
-  ...own,
+  ...own, each: true,
   figure(view) {
-    const all = view.history.more.pictures[kind] ?? {};
+    const { step: _, ...newest } = view.history.more.pictures[kind] ?? {}, all = ofCopy(view, newest);
     const ids = view.history.layerIds.filter((id) => all[id]);
-    return mountains(view, all, ids, true);
+    return ended(Object.keys(newest).length > 0, mountains(view, all, ids, true));
   },
 });
 
@@ -154,16 +182,26 @@ const updates = spread("update_hist", {
   says: "Each row from the layer's largest move one way to the other. Two humps: all weights move equally far.",
 });
 
+/** How far the copies lie apart in example `i`; nothing where there is one copy only. */
+function span(lists: ((number | null)[] | null)[] | undefined, i: number): string {
+  const [low, high] = ends(lists?.map((list) => list?.[i]));
+  return lists ? ` (${num(low)} to ${num(high)})` : "";
+}
+
 const examples = measurement("examples", false, {
   title: "Single examples: loss and pull", symbol: "Lᵢ, ‖∂Lᵢ/∂w‖",
   about: "Loss and gradient of 64 training examples, each by itself.",
-  says: "A point is an example. Top right: those that the network finds hardest, or whose label is wrong.",
+  says: (history) => {
+    const count = history.started?.copies?.count, text = "Top right: those that the network finds hardest, or whose label is wrong.";
+    return count ? `A point is an example, at the middle of ${count} copies. ${text}` : `A point is an example. ${text}`;
+  },
   figure(view) {
     const found = view.history.more.pictures.examples ?? { rows: [], loss: [], grad_norm: [] };
     const data = [{
-      type: "scatter", mode: "markers", name: "examples", x: found.loss, y: found.grad_norm, customdata: found.rows,
+      type: "scatter", mode: "markers", name: "examples", x: found.loss, y: found.grad_norm,
+      customdata: found.rows.map((row: number, i: number) => [row, span(found.copies?.loss, i), span(found.copies?.grad_norm, i)]),
       marker: { size: 7, color: depth(1, 3, view.theme.dark), opacity: 0.75, line: { width: 0.7, color: view.theme.background } },
-      hovertemplate: "training example %{customdata}<br>loss %{x:.3~g}, gradient %{y:.3~g}<extra></extra>",
+      hovertemplate: "training example %{customdata[0]}<br>loss %{x:.3~g}%{customdata[1]}<br>gradient %{y:.3~g}%{customdata[2]}<extra></extra>",
     }];
     const axis = (values: number[], text: string) => ({ ...logAxis([{ y: values }]), title: { text, standoff: 4 } });
     const empty = found.rows.length ? {} : { range: [-3, 1] };

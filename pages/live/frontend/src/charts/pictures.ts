@@ -25,15 +25,26 @@ function rebin(h: { lo: number; hi: number; counts: number[] }, from: number, to
 export const histogram: Chart = {
   id: "histogram",
   period: 400,
+  each: true,
   title: () => "Activations now, layer by layer",
   says: () => "A spread-out row uses its units. All in one bin, or piled up at the ends, means that signals are lost.",
   kinds: ["hist"],
   shown: (history) => !history.started || history.activationIds.length > 0,
   figure(view): Figure {
-    const all = view.history.hist ?? {};
-    return mountains(view, all, view.history.activationIds.filter((id) => all[id]), false);
+    const hist = view.history.hist ?? {}, all = ofCopy(view, hist);
+    return ended(Object.keys(hist).length > 0, mountains(view, all, view.history.activationIds.filter((id) => all[id]), false));
   },
 };
+
+/** Of `all`, node id → histogram, those of the copy that is shown; none of one that trains no more. */
+export function ofCopy(view: View, all: Record<string, Json>): Record<string, Histogram> {
+  const own = Object.entries(all).map(([id, histogram]) => [id, histogram.copies ? histogram.copies[view.copy] : histogram]);
+  return Object.fromEntries(own.filter(([, histogram]) => histogram));
+}
+
+/** `figure`, or in words why there is no picture of the copy that is shown though `others` have one. */
+export const ended = (others: boolean, figure: Figure): Figure =>
+  others && !figure.data.length ? { ...figure, note: "This copy has ended: there is no newer picture of it." } : figure;
 
 type Histogram = { lo: number; hi: number; counts: number[] };
 
@@ -81,7 +92,7 @@ const POINTS = [["training points", "dot"], ["validation points", "ring"]] as co
 
 /** Training points filled, validation points as rings; one trace for each class, since a colour per point is dear. */
 function dots(view: View, validation: boolean): Json[] {
-  const points = view.data.points.filter((p) => p[3] === validation), b = view.history.boundary;
+  const points = view.data.points.filter((p) => p[3] === validation), b = ground(view);
   const regression = b ? b.mode === "value" : points.some((p) => !Number.isInteger(p[2]));
   if (regression) return [cloud(view, validation, points, points.map((p) => p[2]), { colorscale: SCALE, cmin: b?.zlo, cmax: b?.zhi })];
   const classes = [...new Set(points.map((p) => p[2]))].sort((u, v) => u - v);
@@ -99,22 +110,32 @@ function cloud(view: View, validation: boolean, points: Data["points"], color: s
   };
 }
 
+/** The answer of the copy that is shown; null while there is none, and of one that trains no more. */
+function ground(view: View): Json | null {
+  const b = view.history.boundary;
+  if (!b?.copies) return b;
+  const own = Object.fromEntries(Object.entries<any[]>(b.copies).map(([field, each]) => [field, each[view.copy]]));
+  return own.z ? own : null;
+}
+
 const is2d = (history: History, data: Data): boolean => data.points.length > 0 || history.boundary !== null;
 
 export const boundary: Chart = {
   id: "boundary",
+  each: true,
   title: (history) => (history.started?.task === "regression" ? "What the network predicts" : "Decision boundary"),
   says: () => "The background is the network's answer at each place; points of the same colour should lie on it.",
   kinds: ["boundary"],
   shown: is2d,
   figure(view): Figure {
-    const b = view.history.boundary, data: Json[] = b ? [surface(b, Math.max(2, view.history.started?.classes?.length ?? 2))] : [];
+    const b = ground(view), data: Json[] = b ? [surface(b, Math.max(2, view.history.started?.classes?.length ?? 2))] : [];
     if (view.data.points.length) data.push(...dots(view, false), ...dots(view, true));
     const range = (axis: "x" | "y") => (b ? { range: b[axis] } : {});
     const flat = { showgrid: false, nticks: 5 };
     const legend = view.data.points.length
       ? POINTS.map(([name, mark]): Entry => ({ name, colour: view.theme.text, mark }))
       : [];
-    return { data, layout: layout(view, { ...flat, ...range("x") }, { ...flat, ...range("y") }), legend };
+    const figure = { data, layout: layout(view, { ...flat, ...range("x") }, { ...flat, ...range("y") }), legend };
+    return view.history.boundary && !b ? ended(true, { ...figure, data: [] }) : figure;
   },
 };
