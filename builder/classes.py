@@ -10,12 +10,11 @@ from typing import Any
 from builder.arguments import COUNT, MISSING, Argument, Part, Place, arguments, of_layer, written
 from builder.expression import Name, Repeated
 from builder.keywords import POSITIONAL
-from builder.names import class_name
+from builder.names import LONGEST, argument, class_name, register
 from builder.outline import Body, Line
 from builder.spec import Call, Expression, TensorSpec
 
 LETTERS = {"channel": "C", "depth": "D", "height": "H", "width": "W", "time": "T", "feature": "F"}
-LONGEST = 40  # characters of a title that become a name, so that one always fits on a line
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,8 @@ class Assigned:
 class Class:
     name: str
     arguments: tuple[Argument, ...]
-    inputs: tuple[str, ...]  # shapes
+    given: tuple[str, ...]  # names of the inputs
+    inputs: tuple[str, ...]  # their shapes
     lines: tuple[Assigned, ...]
     outputs: tuple[int, ...]
 
@@ -55,20 +55,23 @@ class Classes:
     def __post_init__(self) -> None:
         self.names.add(self.net)
         bodies = list(_all(self.root))
+        heights = {title: sorted({b.height for b in bodies if b.title == title}) for title in {b.title for b in bodies}}
         for height in range(self.root.height):
             groups: dict[Any, list[Body]] = {}
             for body in bodies:
                 if body.height == height and body is not self.root:
                     groups.setdefault(self._frame(body), []).append(body)
             for group in groups.values():
-                self._class(self._name(group[0].title), group)
+                title = group[0].title
+                self._class(self._name(title, sum(above > height for above in heights[title])), group)
         self._class(self.net, [self.root])
 
-    def _name(self, title: str) -> str:
-        base, k = class_name(title[:LONGEST]), 2
-        name = base
-        while name in self.names:
-            name, k = f"{base}{k}", k + 1
+    def _name(self, title: str, depth: int) -> str:
+        """After the title of a block; of those within each other the outermost has no number, the next one 2, …"""
+        base, k = class_name(title[:LONGEST]), 1 + depth
+        base += "Block" * (base == self.net)
+        while (name := f"{base}{k}" if k > 1 else base) in self.names:
+            k += 1
         self.names.add(name)
         return name
 
@@ -106,18 +109,24 @@ class Classes:
     def _class(self, name: str, bodies: list[Body]) -> None:
         parts = [[self._parts(line) for line in body.lines] for body in bodies]
         taken = arguments(bodies, parts)
-        lines = tuple(self._assigned(bodies, parts, i, taken) for i in range(len(bodies[0].lines)))
+        near = _near(bodies[0], taken)
+        lines = tuple(self._assigned(bodies, parts, i, taken, near[i]) for i in range(len(bodies[0].lines)))
         known = tuple(dict.fromkeys(taken.values()))
         ordered = tuple(sorted(known, key=lambda a: (a.default is not MISSING, a.name.endswith("repeats"))))
         inputs = tuple(_shape([b.inputs[k] for b in bodies], ordered) for k in range(len(bodies[0].inputs)))
-        self.made.append(Class(name, ordered, inputs, lines, bodies[0].outputs))
+        self.made.append(Class(name, ordered, _given(bodies), inputs, lines, bodies[0].outputs))
         for place, body in enumerate(bodies):
             given = {a.name: a.values[place] for a in ordered}
             defaults = {a.name: a.default for a in ordered if a.default is not MISSING}
             self.calls[body] = Part((name,), written(name, ordered, given), given, defaults)
 
     def _assigned(
-        self, bodies: list[Body], parts: list[list[list[Part]]], i: int, taken: Mapping[Place, Argument]
+        self,
+        bodies: list[Body],
+        parts: list[list[list[Part]]],
+        i: int,
+        taken: Mapping[Place, Argument],
+        near: tuple[Argument, ...],
     ) -> Assigned:
         line = bodies[0].lines[i]
         labels = {body.lines[i].label for body in bodies}
@@ -128,7 +137,7 @@ class Classes:
         module = made[0][0] if made else None
         if len(line.times) > 1:
             module = _stacked(made, line.looped)
-        note = _shape([b.lines[i].output for b in bodies], tuple(dict.fromkeys(taken.values())))
+        note = _shape([b.lines[i].output for b in bodies], near)
         label = labels.pop() if len(labels) == 1 else ""
         if line.times and parts[0][i][0].frame[0].startswith(class_name(label[:LONGEST])):
             label = ""  # the name of the class says it
@@ -145,6 +154,18 @@ def _all(body: Body) -> Iterator[Body]:
             yield from _all(inner)
 
 
+def _given(bodies: list[Body]) -> tuple[str, ...]:
+    """What ``forward`` calls its inputs: x alone, of several each as it is drawn, where all bodies agree on that."""
+    if len(bodies[0].inputs) == 1:
+        return (register(0),)
+    names: list[str] = []
+    for i, (first, *others) in enumerate(zip(*(body.given for body in bodies), strict=True)):
+        taken = {*names, *(line.name for line in bodies[0].lines)}
+        name = "" if any(text != first for text in others) else argument(first, taken)
+        names.append(name or register(i))
+    return tuple(names)
+
+
 def _with(part: Part, taken: Mapping[str, Argument], made: Class | None) -> tuple[Call, int | Name]:
     """The constructor with variables for the numbers that differ, and how often it is called."""
     repeats = taken.get(COUNT)
@@ -157,6 +178,20 @@ def _with(part: Part, taken: Mapping[str, Argument], made: Class | None) -> tupl
     kwargs = {k: named.pop(k, v) for k, v in part.make.kwargs}
     kwargs |= {k: v for k, v in named.items() if k not in positional[: len(args)]}
     return Call(part.make.target, args + part.make.args[len(args) :], tuple(kwargs.items())), count
+
+
+def _near(body: Body, taken: Mapping[Place, Argument]) -> list[tuple[Argument, ...]]:
+    """For each line all arguments, and last, those of the layers that it depends on and its own: of two that happen to
+    be equal in all bodies, the last one names a shape."""
+    held: dict[int, dict[Argument, None]] = {}
+    found = []
+    for i, line in enumerate(body.lines):
+        own = {argument: None for place, argument in taken.items() if place[0] == i}
+        above = {argument: None for source in line.sources for argument in held.get(source, {})}
+        held[line.target] = {**{a: None for a in above if a not in own}, **own}
+        rest = [a for a in dict.fromkeys(taken.values()) if a not in held[line.target]]
+        found.append((*rest, *held[line.target]))
+    return found
 
 
 def _stacked(made: list[tuple[Call, int | Name]], looped: bool) -> Call:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from builder.definitions import definitions
 
@@ -38,6 +39,8 @@ OF_TRACED = frozenset(
         "to_folder",
     ]
 )
+REGISTERS = ("x", "y", "z", "u", "v", "w")
+LONGEST = 40  # characters of a text that becomes a name, so that one always fits on a line
 OF_SOURCE = frozenset({"torch", "nn", "Path", "Callable", *definitions()})  # taken in the exported file
 
 
@@ -88,9 +91,22 @@ def class_name(title: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in OF_SOURCE else name
 
 
+def register(i: int) -> str:
+    """What ``forward`` calls its ``i``-th register."""
+    return REGISTERS[i] if i < len(REGISTERS) else f"x{i}"
+
+
+def argument(text: str, taken: Collection[str]) -> str:
+    """``"Written so far"`` → ``"written_so_far"``; "" where that is no name, or one that is used otherwise."""
+    name = re.sub(r"\W+", "_", ascii_text(text)).strip("_").lower()
+    used = name in REGISTERS or re.fullmatch(r"x\d+|self|block|_.*", name) or hasattr(builtins, name)
+    free = not used and name not in OF_SOURCE and name not in taken and not keyword.iskeyword(name)
+    return name if free and name.isidentifier() and len(name) <= LONGEST else ""
+
+
 def ascii_text(text: str) -> str:
     """One line of printable ASCII, accents dropped."""
-    plain = unicodedata.normalize("NFKD", text)
+    plain = unicodedata.normalize("NFKD", re.sub("[\u2010-\u2015]", "-", text))
     return " ".join("".join(c if " " <= c <= "~" else " " if c.isspace() else "" for c in plain).split())
 
 

@@ -44,10 +44,12 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The whole network, or one repeat of a block. ``inputs`` fill the first registers; ``outputs`` are registers."""
+    """The whole network, or one repeat of a block. ``inputs`` fill the first registers, and ``given`` is what is drawn
+    of each in words; ``outputs`` are registers."""
 
     title: str
     inputs: tuple[TensorSpec, ...]
+    given: tuple[str, ...]
     lines: tuple[Line, ...]
     outputs: tuple[int, ...]
 
@@ -84,7 +86,9 @@ def _body(found: Inference, title: str, graph: Graph, prefix: str, inputs: list[
                 Line(s.name, type_, s.label, s.forward, s.sources, s.target, s.output, s.module, s.init, defaults)
             )
     ends = tuple(registers.of[graph.inputs(id)[0].source] for id in outputs)
-    return Body(title, tuple(known(found.nodes[prefix + id].output) for id in inputs), tuple(lines), ends)
+    shapes = tuple(known(found.nodes[prefix + id].output) for id in inputs)
+    given = tuple(str(graph.by_id[id].params.get("field") or graph.by_id[id].label) for id in inputs)
+    return Body(title, shapes, given, tuple(lines), ends)
 
 
 def _block(found: Inference, live: Graph, id: str, prefix: str, name: str, registers: Registers) -> Line:

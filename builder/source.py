@@ -12,13 +12,12 @@ from builder.definitions import OWN, definitions
 from builder.expression import Printer, literal
 from builder.graph import Graph
 from builder.infer import infer
-from builder.names import ascii_text, class_name, comment
+from builder.names import ascii_text, class_name, comment, register
 from builder.outline import outline
 from builder.plan import Plan, plan
 from builder.spec import Call, Expression, In, Item, Shape, call
 
 WIDTH = 88  # what formatters keep to when nobody tells them otherwise
-REGISTERS = ("x", "y", "z", "u", "v", "w")
 WEIGHTS = "weights.safetensors"
 
 
@@ -102,27 +101,37 @@ def _constructors(c: Class) -> Iterator[str]:
 
 
 def _forward(c: Class) -> Iterator[str]:
-    given = [_register(i) for i in range(len(c.inputs))]
     result = "torch.Tensor" if len(c.outputs) == 1 else "tuple[torch.Tensor, ...]"
-    yield from _signature("forward", [f"{x}: torch.Tensor" for x in given], result)
-    for x, shape in zip(given, c.inputs, strict=True):
+    yield from _signature("forward", [f"{x}: torch.Tensor" for x in c.given], result)
+    for x, shape in zip(c.given, c.inputs, strict=True):
         if shape:
             yield f"        # {x}: {shape}"
-    for line in c.lines:
-        yield from _step(line)
-    yield from _returned([_register(i) for i in c.outputs])
+    names = dict(enumerate(c.given))  # a register is called as what was given until something else is in it
+    typed = _untyped(c)
+    for i, line in enumerate(c.lines):
+        left = register(line.target) + (": torch.Tensor" if i == typed else "")
+        yield from _step(line, left, [names.get(k, register(k)) for k in line.sources])
+        names.pop(line.target, None)
+    yield from _returned([names.get(i, register(i)) for i in c.outputs])
 
 
-def _step(line: Assigned) -> list[str]:
+def _untyped(c: Class) -> int | None:
+    """The line that first makes what is returned, where no argument has that name and so says its type."""
+    if len(c.outputs) > 1 or register(c.outputs[0]) in c.given:
+        return None
+    return next((i for i, line in enumerate(c.lines) if line.target == c.outputs[0] and not line.looped), None)
+
+
+def _step(line: Assigned, left: str, sources: list[str]) -> list[str]:
     if not line.module and (label := comment(line.label)):
-        return [f"        # {label}", *_step_line(line)]
-    return _step_line(line)
+        return [f"        # {label}", *_step_line(line, left, sources)]
+    return _step_line(line, left, sources)
 
 
-def _step_line(line: Assigned) -> list[str]:
-    sources, target = [_register(i) for i in line.sources], _register(line.target)
+def _step_line(line: Assigned, left: str, sources: list[str]) -> list[str]:
     if not line.looped:
-        return _assignment(target, line.forward, Printer(sources, f"self.{line.name}"), line.note)
+        return _assignment(left, line.forward, Printer(sources, f"self.{line.name}"), line.note)
+    target = register(line.target)
     before = [f"        {target} = {sources[0]}"] if target != sources[0] else []
     once = _assignment(target, line.forward, Printer([target, *sources[1:]], "block"), line.note, 12)
     return [*before, f"        for block in self.{line.name}:", *once]
@@ -149,10 +158,6 @@ def _returned(names: list[str]) -> list[str]:
 
 def _indented(lines: list[str]) -> list[str]:
     return [f"        {line}" for line in lines]
-
-
-def _register(i: int) -> str:
-    return REGISTERS[i] if i < len(REGISTERS) else f"x{i}"
 
 
 def _main(p: Plan, net: str) -> Iterator[str]:

@@ -214,8 +214,13 @@ def test_blocks_of_other_structure_or_other_words_are_other_classes() -> None:
     assert list(classes(row((4,), *blocks, head=(("Output", {}),)))) == ["Layer", "Layer2", "Layer3", "Net"]
 
 
+def test_of_blocks_of_one_name_within_each_other_the_outermost_is_the_first() -> None:
+    names = re.findall(r"^class (\w+)", source(load("unet"), "U-Net"), re.M)
+    assert names == ["UNetLevel2", "UNetLevel", "UNetBlock", "UNet"]
+
+
 @pytest.mark.parametrize(
-    ("title", "name"), [("Net", "Net2"), ("torch", "Torch"), ("", "Abc"), ("nn.Module", "NnModule"), ("3×", "Net3")]
+    ("title", "name"), [("Net", "NetBlock"), ("torch", "Torch"), ("", "Abc"), ("nn.Module", "NnModule"), ("3×", "Net3")]
 )
 def test_a_title_becomes_a_name_that_takes_no_other(title: str, name: str) -> None:
     block = Node("abc_1", "Block", {}, title, inner=within(Node("l", "Linear")))
@@ -258,3 +263,6 @@ def test_only_what_a_block_gives_is_called_out_channels() -> None:
 
 def test_branches_that_happen_to_be_equally_wide_have_arguments_of_their_own() -> None:
     assert "conv2d_5_out_channels: int, conv2d_6_out_channels: int" in classes(load("inception"))["Inception"]
+    shape = re.search(r"self.conv2d_5\(u\)  # (.*)", source(load("inception")))
+    assert shape
+    assert shape[1] == "(N, conv2d_5_out_channels, H, W)"  # its own, though the other branch is as wide

@@ -227,6 +227,7 @@ def test_a_label_stays_readable() -> None:
     ("title", "name"),
     [
         ("LeNet-5", "LeNet5"),
+        ("Encoder–decoder", "EncoderDecoder"),
         ("my net", "MyNet"),
         ("5 layers", "Net5Layers"),
         ("none", "None_"),
@@ -236,6 +237,38 @@ def test_a_label_stays_readable() -> None:
 )
 def test_a_title_becomes_a_class_name(title: str, name: str) -> None:
     assert class_name(title) == name
+
+
+@pytest.mark.parametrize(
+    ("drawn", "names"),
+    [
+        ((("left", "A"), ("right", "B")), "left right"),
+        ((("", "So far"), ("", "Überblick")), "so_far uberblick"),
+        ((("", ""), ("", "")), "x y"),
+        ((("same", ""), ("same", "")), "same y"),
+        ((("class", ""), ("input", "")), "x y"),  # a keyword and a builtin
+        ((("y", ""), ("x", "")), "x y"),  # what registers are called
+        ((("torch", ""), ("causal_mask", "")), "x y"),
+        ((("cat", ""), ("self", "")), "x y"),  # the name of a layer
+        ((("", "5 numbers"), ("", "a" * 41)), "x y"),
+    ],
+)
+def test_several_inputs_are_arguments_named_as_they_are_drawn(drawn: Any, names: str, tmp_path: Path) -> None:
+    graph = Graph().add(Node("cat", "Concat")).add(Node("out", "Output"), [Edge("cat", "out")])
+    for i, (field, label) in enumerate(drawn):
+        graph = graph.add(Node(f"in_{i}", "Input", {"field": field}, label), [Edge(f"in_{i}", "cat", i)])
+    text = source(graph)
+    first, second = names.split()
+    assert f"def forward(self, {first}: torch.Tensor, {second}: torch.Tensor)" in text
+    typed = "x" if names.startswith("x ") else "x: torch.Tensor"
+    assert f"{typed} = torch.cat([{first}, {second}], dim=1)" in text
+    assert load_class(text)()(torch.zeros(1, 2), torch.ones(1, 2)).tolist() == [[0, 0, 1, 1]]
+
+
+def test_an_input_that_is_an_output_as_well_is_returned_by_its_name() -> None:
+    graph = Graph().add(Node("a", "Input", {"field": "left"})).add(Node("b", "Input", {"field": "right"}))
+    graph = graph.add(Node("o", "Output"), [Edge("b", "o")]).add(Node("p", "Output"), [Edge("a", "p")])
+    assert "        return right, left\n" in source(graph)
 
 
 def test_the_export_needs_no_torch(tmp_path: Path) -> None:

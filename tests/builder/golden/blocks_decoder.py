@@ -40,10 +40,10 @@ class D(nn.Module):
         self.linear_2 = nn.Linear(64, 16)
         self.dropout_4 = nn.Dropout(0.1)
 
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        # x: (N, 9, 16)
-        # y: (N, 7, 16)
-        z = self.layernorm_1(x)  # (N, 9, 16)
+    def forward(self, target: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        # target: (N, 9, 16)
+        # memory: (N, 7, 16)
+        z = self.layernorm_1(target)  # (N, 9, 16)
         # (N, 9, 16)
         z = self.multiheadattention_1(
             z,
@@ -54,9 +54,10 @@ class D(nn.Module):
             is_causal=True,
         )[0]
         z = self.dropout_1(z)  # (N, 9, 16)
-        x = x + z  # (N, 9, 16)
+        x: torch.Tensor = target + z  # (N, 9, 16)
         z = self.layernorm_2(x)  # (N, 9, 16)
-        y = self.multiheadattention_2(z, y, y, need_weights=False)[0]  # (N, 9, 16)
+        # (N, 9, 16)
+        y = self.multiheadattention_2(z, memory, memory, need_weights=False)[0]
         y = self.dropout_2(y)  # (N, 9, 16)
         x = x + y  # (N, 9, 16)
         y = self.layernorm_3(x)  # (N, 9, 16)

@@ -1,4 +1,4 @@
-"""Encoderdecoder with attention: a network drawn in Layerloom."""
+"""Encoder-decoder with attention: a network drawn in Layerloom."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-class EncoderdecoderWithAttention(nn.Module):
+class EncoderDecoderWithAttention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embedding_1 = nn.Embedding(43, 32)
@@ -22,14 +22,14 @@ class EncoderdecoderWithAttention(nn.Module):
         # A score per character
         self.linear_2 = nn.Linear(64, 14)
 
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        # x: (N, 35)
-        # y: (N, 11)
-        x = self.embedding_1(x)  # (N, 35, 32)
+    def forward(self, source: torch.Tensor, so_far: torch.Tensor) -> torch.Tensor:
+        # source: (N, 35)
+        # so_far: (N, 11)
+        x: torch.Tensor = self.embedding_1(source)  # (N, 35, 32)
         x = self.gru_1(x)[0]  # (N, 35, 64)
         # Keys
         z = torch.permute(x, (0, 2, 1))  # (N, 64, 35)
-        y = self.embedding_2(y)  # (N, 11, 32)
+        y = self.embedding_2(so_far)  # (N, 11, 32)
         y = self.gru_2(y)[0]  # (N, 11, 64)
         # How well they fit
         z = y @ z  # (N, 11, 35)
@@ -44,7 +44,7 @@ class EncoderdecoderWithAttention(nn.Module):
 
 
 if __name__ == "__main__":
-    net = EncoderdecoderWithAttention().eval()
+    net = EncoderDecoderWithAttention().eval()
     weights = Path(__file__).with_name("weights.safetensors")
     if weights.exists():
         from safetensors.torch import load_file

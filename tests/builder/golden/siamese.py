@@ -22,17 +22,17 @@ class SiameseNetwork(nn.Module):
         self.flatten_2 = nn.Flatten()
         self.linear_3 = nn.Linear(32, 2)
 
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        # x: (N, 1, 8, 8)
-        # y: (N, 1, 8, 8)
-        x = self.conv2d_1(x)  # (N, 16, 8, 8)
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        # left: (N, 1, 8, 8)
+        # right: (N, 1, 8, 8)
+        x: torch.Tensor = self.conv2d_1(left)  # (N, 16, 8, 8)
         x = self.relu_1(x)  # (N, 16, 8, 8)
         x = self.maxpool2d_1(x)  # (N, 16, 4, 4)
         x = self.conv2d_2(x)  # (N, 32, 4, 4)
         x = self.relu_2(x)  # (N, 32, 4, 4)
         x = self.flatten_1(x)  # (N, 512)
         x = self.linear_1(x)  # (N, 32)
-        y = self.conv2d_1(y)  # (N, 16, 8, 8)
+        y = self.conv2d_1(right)  # (N, 16, 8, 8)
         y = self.relu_3(y)  # (N, 16, 8, 8)
         y = self.maxpool2d_2(y)  # (N, 16, 4, 4)
         y = self.conv2d_2(y)  # (N, 32, 4, 4)

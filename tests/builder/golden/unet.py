@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-class UNetLevel(nn.Module):
+class UNetLevel2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv2d_1 = nn.Conv2d(16, 32, kernel_size=3, padding=1, bias=False)
@@ -27,7 +27,7 @@ class UNetLevel(nn.Module):
         return x
 
 
-class UNetLevel2(nn.Module):
+class UNetLevel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv2d_1 = nn.Conv2d(8, 16, kernel_size=3, padding=1, bias=False)
@@ -37,7 +37,7 @@ class UNetLevel2(nn.Module):
         self.batchnorm2d_2 = nn.BatchNorm2d(16)
         self.relu_2 = nn.ReLU()
         self.maxpool2d_1 = nn.MaxPool2d(2)
-        self.level_1 = UNetLevel()
+        self.level_1 = UNetLevel2()
         self.convtranspose2d_1 = nn.ConvTranspose2d(32, 16, kernel_size=2, stride=2)
         self.conv2d_3 = nn.Conv2d(32, 16, kernel_size=3, padding=1, bias=False)
         self.batchnorm2d_3 = nn.BatchNorm2d(16)
@@ -67,7 +67,7 @@ class UNetLevel2(nn.Module):
         return x
 
 
-class UNet2(nn.Module):
+class UNetBlock(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv2d_1 = nn.Conv2d(1, 8, kernel_size=3, padding=1, bias=False)
@@ -77,7 +77,7 @@ class UNet2(nn.Module):
         self.batchnorm2d_2 = nn.BatchNorm2d(8)
         self.relu_2 = nn.ReLU()
         self.maxpool2d_1 = nn.MaxPool2d(2)
-        self.level_1 = UNetLevel2()
+        self.level_1 = UNetLevel()
         self.convtranspose2d_1 = nn.ConvTranspose2d(16, 8, kernel_size=2, stride=2)
         self.conv2d_3 = nn.Conv2d(16, 8, kernel_size=3, padding=1, bias=False)
         self.batchnorm2d_3 = nn.BatchNorm2d(8)
@@ -110,7 +110,7 @@ class UNet2(nn.Module):
 class UNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.unet_level_1 = UNet2()
+        self.unet_level_1 = UNetBlock()
         # A score per class
         self.conv2d_1 = nn.Conv2d(8, 4, kernel_size=1)
 
