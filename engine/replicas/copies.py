@@ -70,7 +70,7 @@ class Copy(Protocol):
     def checkpoint(self) -> Checkpoint: ...
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Goes on from ``checkpoint``."""
+        """Goes on from ``checkpoint``, or stays ended where it had ended before the others."""
         ...
 
     def best(self) -> Checkpoint | None: ...
@@ -208,6 +208,7 @@ class Local:
     def restore(self, checkpoint: Checkpoint) -> None:
         with devices.drawing_from(self.device, self._random):
             restore(self.training, checkpoint)
+        self.training.over = bool(checkpoint.meta.get("ended"))
 
     def best(self) -> Checkpoint | None:
         return self.training.best

@@ -210,6 +210,9 @@ class Group:
                 if k not in self._states:
                     raise
                 copy.fault = copy.fault or fault
+            # Where others go on, so does the end of this one; when all have ended, who goes on begins all anew.
+            ended = copy.over and not self.over
+            self._states[k] = replace(self._states[k], meta={**self._states[k].meta, "ended": ended})
         first, *others = (self._states[k] for k in range(len(self.copies)))
         own = {"step": first.meta["step"], "seconds": first.meta["seconds"]}
         meta = {**first.meta, "step": self.step, "seconds": self.seconds, "first": own}

@@ -92,7 +92,7 @@ class Remote:
         with tempfile.TemporaryDirectory() as folder:
             checkpoint.save(Path(folder), "copy")
             said = self._ask({"do": "restore", "folder": folder})
-        self.step = said["step"]
+        self.step, self.over = said["step"], said["over"]
 
     def close(self) -> None:
         """Ends the process, and waits until it has."""
@@ -188,7 +188,7 @@ def _save(copy: Local, message: Message) -> Message:
 
 def _restore(copy: Local, message: Message) -> Message:
     copy.restore(Checkpoint.load(Path(message["folder"]), "copy"))
-    return {"step": copy.step}
+    return {"step": copy.step, "over": copy.over}
 
 
 def _event(event: Event) -> Message:

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,6 +204,27 @@ def test_early_stopping_ends_each_copy_by_itself() -> None:
     assert training.over
     assert len({e.step for e in ended} | {training.step}) > 1
     assert all(e.body["code"] == "copies/ended" for e in ended)
+
+
+@pytest.mark.parametrize("lane", ["eager", "native"])
+def test_a_copy_that_has_ended_stays_ended_where_the_others_go_on_from_a_checkpoint(lane: Wanted, tmp_path: Path):
+    """In each way to train copies: in one program, and each in a process of its own."""
+    settings = config("spiral", steps=400, early_stopping=True, patience=8, vary={"lr": [0.01, 1e-6, 0.003]})
+    whole = group(MLP, settings, lane)
+    while not any(copy.over for copy in whole.copies):
+        advance(whole, whole.step + 1)
+    assert not whole.over
+    advance(whole, whole.step + 3)
+    whole.checkpoint().save(tmp_path, "last")
+    resumed = group(MLP, settings, lane, resume=Checkpoint.load(tmp_path, "last"))
+    assert [copy.over for copy in resumed.copies] == [copy.over for copy in whole.copies]
+    for training in (whole, resumed):
+        for _ in training.run():
+            pass
+    assert resumed.step == whole.step
+    assert all(same(a, b) for a, b in zip(weights(resumed), weights(whole), strict=True))
+    whole.close()
+    resumed.close()
 
 
 @pytest.mark.parametrize(
