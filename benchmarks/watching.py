@@ -1,11 +1,15 @@
 """What watching costs: training watched against the same training not looked at, in steps per CPU-second.
 
-Three trainings of each workload of the contest (see contest/) take short turns in this process, on one thread, in the
-lane that Layerloom chooses: "bare" is never looked at, "inside" is watched at 10 Hz (points, layers, histograms,
-decision boundary), "all" is validated beside, as a run is. A ratio is formed within each round, so that other load on
-the machine meets all alike. Then come the shares that the ledger of "all" has taken down, by quantity, and what one
-asking for each further measurement costs. Usage:
-`python -m benchmarks.watching [--rounds N] [--seconds S] [--only NAME …] [--json FILE]`.
+Two trainings of each workload of the contest (see contest/) take many short turns in this process, on one thread, in
+the lane that Layerloom chooses: one is never looked at, the other is watched at 10 Hz (points, layers, histograms,
+decision boundary) and its events are encoded and written to a log, as a worker does it; with --validated it has its
+losses on fixed examples too. Their clocks are CPU time, so 10 looks a second are meant for a processor of their own.
+
+Turns go bare, watched, watched, bare: what drifts evenly meets both alike. Each four give the logarithm of a ratio; the
+mean of the middle of these and its standard error (bootstrap) are told, since on a machine that others use single
+ratios are off by a tenth. Then come the shares that the ledger of the watched training has taken down, by quantity, and
+what one asking for each further measurement costs. Usage:
+`python -m benchmarks.watching [--rounds N] [--seconds S] [--only NAME …] [--validated] [--json FILE]`.
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.contest import ours
 from benchmarks.contest.task import WORKLOADS, read, write
@@ -30,12 +37,33 @@ from benchmarks.engine_speed import dense
 from builder.graph import Graph
 from engine.config import DataRef, TrainConfig
 from engine.data import Dataset, load
-from engine.events import MEASUREMENTS, Event
+from engine.events import MEASUREMENTS
+from engine.log import Log
 from engine.loop import Training
 from engine.pace import NOTHING, Governor
+from engine.recorder import Recorder
 from engine.worker import STRIDE_SECONDS
 
-WARM = 0.5  # CPU-seconds before the clock starts
+WARM = 2.0  # CPU-seconds before the clock starts
+RESAMPLED = 1000  # times, for a standard error
+
+
+class Watched(Governor):
+    """A second is a CPU-second of the training that is watched."""
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        return super().due(step, self.clock())
+
+    def paid(self, look: str, now: float, cost: float) -> None:
+        super().paid(look, self.clock(), cost)
+
+
+class Unvalidated(Watched):
+    """Looks at everything but the losses on fixed examples."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        del self.budgets["evaluation"]
 
 
 class Never(Governor):
@@ -45,28 +73,17 @@ class Never(Governor):
         return NOTHING
 
 
-class Inside(Governor):
-    """Looks at everything but the losses on fixed subsets."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__(clock)
-        del self.budgets["evaluation"]
-
-    def paid(self, look: str, now: float, cost: float) -> None:
-        if look in self.budgets:  # the first point is evaluated in any case
-            super().paid(look, now, cost)
-
-
 class Contestant:
     """One training that takes turns. Its clock, by which it is paced, stands still while others have theirs."""
 
-    def __init__(self, make: Callable[[Governor], Training], pace: Callable[[Callable[[], float]], Governor]) -> None:
+    def __init__(
+        self, make: Callable[[Governor], Training], pace: Callable[[Callable[[], float]], Governor], log: Path
+    ) -> None:
         self.lent = 0.0  # CPU-seconds in earlier turns
         self.began: float | None = None  # of this one
         self.training = make(pace(self.clock))
-        self.run = self.training.run()
-        self.events: list[Event] = []
-        self.used = 0.0
+        self.run, self.recorder = self.training.run(), Recorder(Log(log))
+        self.kinds: Counter[str] = Counter()
         self.training.stride.seconds = STRIDE_SECONDS
 
     def clock(self) -> float:
@@ -76,9 +93,12 @@ class Contestant:
         """Trains for so many CPU-seconds; steps per CPU-second."""
         before, self.began = self.training.step, time.process_time()
         while (used := time.process_time() - self.began) < seconds:
-            self.events += next(self.run)
+            events = next(self.run)
+            self.kinds.update(event.kind for event in events)
+            self.recorder.add(*events)
+            if cost := self.recorder.write(time.monotonic()):
+                self.training.report.recorded(self.training.seconds, cost)
         self.lent, self.began = self.lent + used, None
-        self.used += used
         return (self.training.step - before) / used
 
 
@@ -95,41 +115,48 @@ def workload(name: str, folder: Path) -> tuple[Graph, Dataset, dict[str, Any]]:
     return ours.graph(work), ours.dataset(x, y), settings
 
 
-def contestants(name: str, folder: Path) -> dict[str, Contestant]:
+def contestants(name: str, validated: bool, folder: Path) -> tuple[Contestant, Contestant]:
     graph, data, settings = workload(name, folder)
     config = TrainConfig(DataRef(data.name), steps=10**9, **settings)
-    paces = {"bare": Never, "inside": Inside, "all": Governor}
-    return {
-        key: Contestant(
-            lambda p, key=key: Training(graph, config, data, lane="auto", pace=p, watch=key != "bare"), pace
-        )
-        for key, pace in paces.items()
-    }
+
+    def enter(watch: bool, pace: Callable[[Callable[[], float]], Governor]) -> Contestant:
+        log = folder / f"{name}-{watch}.sqlite"
+        return Contestant(lambda p: Training(graph, config, data, lane="auto", pace=p, watch=watch), pace, log)
+
+    return enter(False, Never), enter(True, Watched if validated else Unvalidated)
 
 
-def compare(name: str, rounds: int, seconds: float, folder: Path) -> dict[str, Any]:
-    found = contestants(name, folder)
-    for contestant in found.values():
+def compare(name: str, rounds: int, seconds: float, validated: bool, folder: Path) -> dict[str, Any]:
+    bare, watched = contestants(name, validated, folder)
+    for contestant in (bare, watched):
         contestant.turn(WARM)
-        contestant.events.clear()
-        contestant.used = 0.0
-    spent = {key: list(entry) for key, entry in found["all"].training.report.ledger.entries.items()}
-    rates: dict[str, list[float]] = {key: [] for key in found}
-    for _ in range(rounds):
-        for key, contestant in found.items():
-            rates[key].append(contestant.turn(seconds))
-    ratios = {key: [a / b for a, b in zip(rates[key], rates["bare"], strict=True)] for key in ("inside", "all")}
-    watched = found["all"]
-    kinds = [event.kind for event in watched.events]
-    entries = watched.training.report.ledger.entries
+    watched.kinds.clear()
+    ledger, began = watched.training.report.ledger, watched.clock()
+    spent = {key: list(entry) for key, entry in ledger.entries.items()}
+    rates = np.array([[each.turn(seconds) for each in (bare, watched, watched, bare)] for _ in range(rounds)])
+    ratios = np.log(rates) @ [-0.5, 0.5, 0.5, -0.5]
+    used = watched.clock() - began
     return {
         "lane": watched.training.lane.name,
-        "steps per CPU-second": {key: statistics.median(values) for key, values in rates.items()},
-        "ratio to bare": ratios,
-        "events per CPU-second": {kind: kinds.count(kind) / watched.used for kind in dict.fromkeys(kinds)},
-        "share of the CPU time": {n: (s - spent.get(n, (0, 0))[0]) / watched.used for n, (s, _) in entries.items()},
+        "steps per CPU-second": float(np.median(rates[:, ::3])),
+        "ratio to bare": float(np.exp(middle(ratios))),
+        "standard error": error(ratios),
+        "events per CPU-second": {kind: n / used for kind, n in watched.kinds.items()},
+        "share of the CPU time": {n: (s - spent.get(n, (0, 0))[0]) / used for n, (s, _) in ledger.entries.items()},
         "one asking, CPU-seconds": dict(asked(watched)),
     }
+
+
+def middle(values: NDArray[np.float64]) -> float:
+    """The mean without the largest and the smallest tenth."""
+    cut = len(values) // 10
+    return float(np.sort(values)[cut : len(values) - cut].mean())
+
+
+def error(values: NDArray[np.float64]) -> float:
+    """The standard error of ``middle``."""
+    random = np.random.default_rng(0)
+    return float(np.std([middle(random.choice(values, len(values))) for _ in range(RESAMPLED)]))
 
 
 def asked(contestant: Contestant) -> Iterator[tuple[str, float]]:
@@ -145,15 +172,10 @@ def asked(contestant: Contestant) -> Iterator[tuple[str, float]]:
         yield name, ledger.entries[name][0]
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.3f} [{min(values):.3f}..{max(values):.3f}]"
-
-
 def tell(name: str, found: dict[str, Any]) -> None:
-    rates = ", ".join(f"{key} {rate:.0f}" for key, rate in found["steps per CPU-second"].items())
-    print(f"{name}, {found['lane']} lane: {rates} steps/CPU-s")
-    for key, values in found["ratio to bare"].items():
-        print(f"  {key} to bare: {spread(values)}")
+    ratio, error = found["ratio to bare"], found["standard error"]
+    print(f"{name}, {found['lane']} lane, {found['steps per CPU-second']:.0f} steps/CPU-s bare")
+    print(f"  watched to bare: {ratio:.4f} ± {error:.4f}")
     print("  events per CPU-second:", ", ".join(f"{k} {n:.1f}" for k, n in found["events per CPU-second"].items()))
     shares = sorted(found["share of the CPU time"].items(), key=lambda item: -item[1])
     inside = sum(share for key, share in shares if key != "evaluation")
@@ -165,16 +187,18 @@ def tell(name: str, found: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1.0, help="CPU-seconds of a turn")
+    parser.add_argument("--rounds", type=int, default=200, help="of four turns each")
+    parser.add_argument("--seconds", type=float, default=0.1, help="CPU-seconds of a turn")
     parser.add_argument("--only", nargs="*", choices=list(WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument("--validated", action="store_true")
     parser.add_argument("--json", type=Path)
     asked_for = parser.parse_args()
     everything = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in asked_for.only:
-            everything[name] = compare(name, asked_for.rounds, asked_for.seconds, Path(folder))
-            tell(name, everything[name])
+            found = compare(name, asked_for.rounds, asked_for.seconds, asked_for.validated, Path(folder))
+            everything[name] = found
+            tell(name, found)
             sys.stdout.flush()
     if asked_for.json:
         asked_for.json.write_text(json.dumps(everything, indent=1))

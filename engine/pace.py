@@ -139,7 +139,7 @@ class Toll:
 
 class Governor:
     """Paces by the clock, and by what looks cost. Each kind has its own budget, and all but the evaluations one more
-    together; the first of each is always due.
+    together, which also pays for recording; the first of each is always due.
 
     Costs are CPU time: on a machine that others use too, a look that had to wait for them is not a dear one. Looks fall
     on common ticks, since each step that is looked at interrupts a lane that would train many in one go.
@@ -190,7 +190,8 @@ class Governor:
         return sys.maxsize
 
     def paid(self, look: str, now: float, cost: float) -> None:
-        self.budgets[look].paid(now, cost)
+        if look in self.budgets:
+            self.budgets[look].paid(now, cost)
         if look != "evaluation":
             self.together.paid(now, cost)
 

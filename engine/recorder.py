@@ -24,10 +24,13 @@ class Recorder:
     def add(self, *events: Event) -> None:
         self.pending += events
 
-    def write(self, now: float) -> None:
-        """Writes what there is, if enough time has passed."""
-        if self.pending and now >= self.due:
-            self.flush()
+    def write(self, now: float) -> float:
+        """Writes what there is, if enough time has passed. The CPU-seconds that took."""
+        if not self.pending or now < self.due:
+            return 0.0
+        began = time.thread_time()
+        self.flush()
+        return time.thread_time() - began
 
     def flush(self) -> None:
         events, self.pending = self.pending, []

@@ -90,6 +90,11 @@ class Reporter:
         self.pace.idle(seconds)
         self.ledger.waited += seconds
 
+    def recorded(self, seconds: float, cost: float) -> None:
+        """To write down what was seen took ``cost`` CPU-seconds."""
+        self.ledger.add("recording", cost)
+        self.pace.paid("recording", seconds, cost)
+
     def between(self, seconds: float) -> tuple[Event, ...]:
         """What is measured beside the training, after a call to the lane."""
         return self.measuring.between(seconds) if self.measuring else ()
