@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,24 +124,6 @@ def canvas(
     ``doc.command`` and ``doc.ask`` reach the browser with this call, so issue them from callbacks of the same fragment.
     """
 
-    def fix() -> None:
-        asked = _sent(key, "fix")
-        if on_fix and isinstance(asked, Mapping):
-            sync(doc, key)
-            on_fix(str(asked.get("node")), str(asked.get("code")))
-
-    def pasted() -> None:
-        if not readonly:
-            sync(doc, key)
-            paste(doc, _sent(key, "paste"))
-
-    def block() -> None:
-        if not readonly:
-            sync(doc, key)
-            wanted = asked(doc, _sent(key, "block"))
-            if wanted and on_insert:
-                on_insert(wanted)
-
     data = doc.to_json() | {
         "lib": _VERSION,
         "notes": {"rev": doc.rev, "seq": doc.seq} | _wire(notes),
@@ -158,10 +141,31 @@ def canvas(
             data=data,
             height=height,
             on_state_change=lambda: None,
-            on_fix_change=fix,
-            on_paste_change=pasted,
-            on_block_change=block,
+            on_fix_change=partial(_fix, doc, key, on_fix),
+            on_paste_change=partial(_pasted, doc, key, readonly),
+            on_block_change=partial(_block_wanted, doc, key, readonly, on_insert),
         )
+
+
+def _fix(doc: Doc, key: str, then: Callable[[str, str], None] | None) -> None:
+    wanted = _sent(key, "fix")
+    if then and isinstance(wanted, Mapping):
+        sync(doc, key)
+        then(str(wanted.get("node")), str(wanted.get("code")))
+
+
+def _pasted(doc: Doc, key: str, readonly: bool) -> None:
+    if not readonly:
+        sync(doc, key)
+        paste(doc, _sent(key, "paste"))
+
+
+def _block_wanted(doc: Doc, key: str, readonly: bool, then: Callable[[Insertion], None] | None) -> None:
+    if not readonly:
+        sync(doc, key)
+        wanted = asked(doc, _sent(key, "block"))
+        if wanted and then:
+            then(wanted)
 
 
 def _wire(notes: Notes) -> dict[str, Any]:
