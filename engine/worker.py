@@ -153,7 +153,8 @@ class Worker:
     def _keep_time(self, now: float) -> None:
         self.keeper.pass_by(now)
         self._write_kept()
-        self.recorder.write(now)
+        if cost := self.recorder.write(now):
+            self.training.report.recorded(self.training.seconds, cost)
         if now >= self.next_checkpoint:
             self._checkpoint()
             self.next_checkpoint = now + max(CHECKPOINT_SECONDS, (time.monotonic() - now) / CHECKPOINT_SHARE)
