@@ -44,28 +44,24 @@ class Inquest:
 
     def not_finite(self, step: int, loss: float, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step whose loss or gradient is NaN or infinite."""
-        node, found = self.flat.layer_with_bad_weights(), "one of its weights"
+        node, found = self.flat.layer_with_bad_weights(), "one of its weights is no longer a finite number"
         if node is None:
-            node, found = self._first_bad_output(inputs), "its output"
+            node, found = self._first_bad_output(inputs), "its output is no longer a finite number"
         if node is None and math.isfinite(loss):
-            node, found = self.flat.layer_with_bad_gradient(), "its gradient"
+            node, found = self.flat.layer_with_bad_gradient(), "its gradient is no longer a finite number"
         elif node is None:
-            node, found = self.network.order[-1], "the loss of its output"
-        where = f" It shows first in {self._words(node)}: {found} is no longer a finite number." if node else ""
+            node, size = self._first_large_output(inputs)
+            found = f"its output has grown to {size:.3g}, and the loss to more than a number can hold"
+        if node is None and not math.isfinite(loss):
+            node, found = self.network.order[-1], "the loss of its output is no longer a finite number"
+        where = f" It shows first in {self._words(node)}: {found}." if node else ""
         what = "loss" if not math.isfinite(loss) else "gradient"
         return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {CURE}", node)
 
     def grown(self, growth: str, step: int, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a loss that is still finite; ``growth`` says from where to where it has grown. Inputs are about
         1, so where outputs are far beyond that, it has begun."""
-        large: list[tuple[str, float]] = []
-
-        def tap(node: str, output: Tensor) -> None:
-            if not large and (size := float(output.abs().max())) > LARGE:
-                large.append((node, size))
-
-        self._forward(inputs, tap)
-        node, size = large[0] if large else (None, 0.0)
+        node, size = self._first_large_output(inputs)
         where = f" It shows first in {self._words(node)}: its output has grown to {size:.3g}." if node else ""
         return diverged(growth, step, where, node)
 
@@ -103,6 +99,17 @@ class Inquest:
 
         self._forward(inputs, tap)
         return bad[0] if bad else None
+
+    def _first_large_output(self, inputs: Sequence[Tensor]) -> tuple[str | None, float]:
+        """The first layer whose output is larger than anything that a loss stays small with, and how large."""
+        large: list[tuple[str, float]] = []
+
+        def tap(node: str, output: Tensor) -> None:
+            if not large and (size := float(output.abs().max())) > LARGE:
+                large.append((node, size))
+
+        self._forward(inputs, tap)
+        return large[0] if large else (None, 0.0)
 
     def _where_it_stops(self, inputs: Sequence[Tensor]) -> str | None:
         seen: set[str] = set()

@@ -320,6 +320,17 @@ class TestFaults:
         with pytest.raises(RunFault, match=r"step 3: .* in 'linear_1': one of its weights is no longer a finite"):
             advance(training, 1)
 
+    def test_a_loss_that_overflows_is_told_in_the_layer_where_values_began_to_grow(self):
+        training = make(
+            chain(("Input", {}), ("Linear", {"out_features": 4}), ("Linear", {"out_features": 1}), ("Output", {})),
+            "plane",
+        )
+        training.flat.weights.fill_(1e12)  # squared, 1e24 · 1e24 is no float32
+        with pytest.raises(
+            RunFault, match=r"the loss became infinite\. It shows first in 'linear_1': its output has gr"
+        ):
+            advance(training, 1)
+
     def test_gradients_too_large_for_the_memory_of_the_optimizer_are_told_at_the_next_checkpoint(self):
         training = make()
         advance(training, 1)
