@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from builder.graph import Edge, Graph
 from engine.config import DataRef
 from engine.data import load
+from engine.faults import RunFault
 from engine.lanes.eager import Eager
 from engine.lanes.native import build
+from engine.lanes.native.chain import Unfit
 from tests.engine.drawn import advance, chain, make
 from tests.engine.lanes import assert_alike, both, image
 
@@ -71,6 +74,84 @@ class TestRecurrent:
         assert isinstance(make(net, "sunspots", lane="auto").lane, Eager)
 
 
+class TestSequences:
+    """Layers that treat the steps of a sequence alike, or let them look at each other."""
+
+    @pytest.mark.parametrize(
+        "layers",
+        [
+            [("LayerNorm", {}), ("Tanh", {})],
+            [
+                ("LayerNorm", {"elementwise_affine": False}),
+                ("GELU", {}),
+                ("Linear", {"out_features": 5, "bias": False}),
+            ],
+            [("SinusoidalPositions", {}), ("LayerNorm", {"eps": 0.1}), ("ReLU", {}), ("Dropout", {"p": 0.2})],
+        ],
+        ids=["norm", "plain norm", "waves"],
+    )
+    @pytest.mark.parametrize("batch", [7, 32])
+    def test_layers_of_single_steps(self, layers: list[tuple[str, dict[str, Any]]], batch: int):
+        net = chain(("Input", {"shape": (24, 1)}), ("Linear", {"out_features": 8}), *layers, ("Mean", {}),
+                    ("LayerNorm", {}), ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "sunspots", optimizer="momentum", knobs={"lr": 0.02, "batch_size": batch}))
+
+    @settings(max_examples=12, deadline=None)
+    @given(st.sampled_from([(2, 12), (3, 8), (6, 4), (1, 24)]), st.integers(1, 40), st.booleans(), st.booleans(),
+           st.sampled_from(["relu", "gelu"]), st.sampled_from([1, 9, 16, 40]), st.data())  # fmt: skip
+    def test_encoder_layers_of_any_form(self, shape, hidden, causal, norm_first, activation, batch, data):
+        heads = data.draw(st.sampled_from([k for k in (1, 2, 3, 4) if shape[1] % k == 0]))
+        form = {"num_heads": heads, "dim_feedforward": hidden, "causal": causal, "norm_first": norm_first,
+                "activation": activation, "dropout": 0.0}  # fmt: skip
+        net = chain(("Input", {"shape": (24, 1)}), ("Flatten", {}), ("Unflatten", {"shape": shape}),
+                    ("TransformerEncoderLayer", form), ("LearnedPositions", {}), ("TransformerEncoderLayer", form),
+                    ("Flatten", {}), ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        knobs = {"lr": 0.01, "batch_size": batch, "clip_norm": 1.0}
+        assert_alike(*both(12, net, "sunspots", optimizer="momentum", knobs=knobs))
+
+    def test_words_are_looked_up_and_observers_see_the_same(self):
+        reference, native = both(20, words(), "sentiment", every=10, optimizer="sgd", knobs={"batch_size": 20})
+        assert_alike(reference, native)
+        seen = [next(e.body for e in advance(t, 10) if e.kind == "layers") for t in (reference, native)]
+        for name, values in seen[0].items():
+            for a, b in zip(values, seen[1][name], strict=True):
+                assert (a is None and b is None) or b == pytest.approx(a, rel=1e-3, abs=1e-5)
+
+    def test_a_row_that_is_no_number_is_told_as_in_the_reference(self):
+        found = []
+        for lane in ("eager", "native"):
+            training = make(words(), "sentiment", lane=lane)
+            training.flat.weights[0] = torch.nan  # of the row of words that are not there
+            with pytest.raises(RunFault) as fault:
+                advance(training, 10)
+            found.append((fault.value.reason, fault.value.node, training.step))
+        assert found[0] == found[1]
+        assert found[0][1] == "embedding_1"
+
+    def test_a_word_without_a_row_is_left_to_the_reference(self):
+        with pytest.raises(Unfit, match="name no row"):
+            make(words(rows=50), "sentiment", lane="native")
+
+    @pytest.mark.parametrize(
+        ("features", "batch", "taken"),
+        [(64, 32, True), (64, 4, False), (16, 4, True), (256, 32, True), (512, 32, False)],
+    )
+    def test_wide_transformers_and_small_batches_are_left_to_pytorch(self, features: int, batch: int, taken: bool):
+        lane = make(words(features, {"dim_feedforward": 4 * features}), "sentiment", lane="auto",
+                    knobs={"batch_size": batch}).lane  # fmt: skip
+        assert lane.name == ("native" if taken else "lean")
+        assert taken or "transformer layers" in lane.reason
+
+
+def words(features: int = 8, form: dict[str, Any] | None = None, rows: int = 2000) -> Graph:
+    """From sentences (40,) to two classes."""
+    own = {"num_heads": 2, "dim_feedforward": 12, "dropout": 0.0, **(form or {})}
+    return chain(("Input", {"shape": (40,), "dtype": "int64"}),
+                 ("Embedding", {"num_embeddings": rows, "embedding_dim": features}), ("LearnedPositions", {}),
+                 ("TransformerEncoderLayer", own), ("Mean", {}), ("Linear", {"out_features": 2}),
+                 ("Output", {}))  # fmt: skip
+
+
 class TestLean:
     """Attention of a sequence to itself, without copies."""
 
@@ -92,7 +173,7 @@ class TestLean:
         assert_alike(found["eager"], found["lean"])
 
     def test_it_is_chosen_where_there_is_attention_and_leaves_the_modules_as_they_were(self):
-        training = make(transformer("TransformerEncoderLayer", {"dropout": 0.0}), "sunspots", lane="auto")
+        training = make(transformer("TransformerDecoderLayer", {"dropout": 0.0}), "sunspots", lane="auto")
         assert training.lane.name == "lean"
         assert make(transformer("TransformerEncoderLayer", {}), "sunspots", lane="auto").lane.name == "eager"
         advance(training, 2)

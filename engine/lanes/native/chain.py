@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from builder.plan import Step, plan
-from engine.lanes.native.kinds import LSTM, Layer, Shape, kept, told
+from engine.lanes.native.kinds import ENCODER, Layer, Shape, averaged, kept, told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ def chain(training: Training) -> Chain:
         places[step.node], shapes[step.node] = len(layers), shape
     if prod(shape) != training.objective.first.outputs:
         raise Unfit("The output of this network has another form than the fast kernel expects.")
-    if not any(layer.kind <= LSTM for layer in layers):
+    if not any(layer.kind <= ENCODER for layer in layers):
         raise Unfit("There is no layer with weights in this network for the fast kernel to speed up.")
     return Chain(tuple(layers), places, shapes, tuple(dropouts), inputs, prod(shape), room)
 
@@ -79,14 +79,17 @@ def _follows(training: Training, steps: Sequence[Step], before: Step | None, ste
 
 
 def _layers(training: Training, step: Step, module: nn.Module | None, shape: Shape) -> list[Layer]:
-    found = None
-    if module is not None:
-        found = told(module, shape, tuple(step.output.shape), lambda p: _place(training, p))
+    gives = tuple(step.output.shape)
+    if module is None:
+        found = averaged(step.forward, shape, gives)
+    else:
+        found = told(module, step.forward, shape, gives, lambda p: _place(training, p))
     if found is None:
         what = training.network.graph.by_id[step.node].type
         raise Unfit(
-            f"{_words(training, step)} ({what}) is not one of the layers that the fast kernel knows (dense layers on "
-            "one vector, convolution, pooling, LSTM in one direction, simple activations, dropout)."
+            f"{_words(training, step)} ({what}) is not one of the layers that the fast kernel knows (dense layers, "
+            "convolution, pooling, LSTM in one direction, embeddings, positions, transformer encoder layers without "
+            "dropout, LayerNorm, mean over a sequence, simple activations, dropout)."
         )
     return found
 

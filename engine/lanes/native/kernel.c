@@ -3,11 +3,13 @@
    A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
    width works on full vectors. Padding columns are computed along and never read by what counts.
    The numbers are those of engine/lanes/eager.py; tests/engine/test_lanes.py holds them together. */
+#include "encoder.h"
 #include "layers.h"
 #include "losses.h"
 #include "matrix.h"
 #include "optimizers.h"
 #include "recurrent.h"
+#include "tokens.h"
 #include "windows.h"
 
 enum { BACKWARD = 1, PENALTY = 2, FINISH = 4 }; /* parts of a step; a watched one is done part by part */
@@ -45,6 +47,27 @@ PART void gather(const Job *job, const int64_t *index, int64_t n) {
     transpose(padded(n), ldx, job->batch, ldx, job->values, padded(n));
 }
 
+/* A layer of one step after the other, or one with windows: y from x. */
+PART void layer_forward(const Job *job, const Layer *layer, int64_t n, const float *x, float *y) {
+    const int64_t ld = padded(n);
+    const float *weight = job->weights + layer->weight, *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
+    float *kept = job->kept + layer->kept * ld;
+    switch (layer->kind) {
+    case LINEAR: multiply(layer->outputs, ld, layer->inputs, weight, layer->inputs, 1, x, ld, y, ld, bias); break;
+    case CONV: convolve(layer, ld, weight, bias, x, y, job->panel); break;
+    case LSTM: remember(layer, ld, job->weights, x, y, kept, job->panel); break;
+    case PROJECT: project(layer, ld, weight, bias, x, y); break;
+    case EMBEDDING: look_up(layer, n, ld, weight, x, y, job->panel); break;
+    case POSITIONS: place(layer, ld, layer->table ? layer->table : weight, x, y); break;
+    case NORM: norm(layer, ld, layer->weight < 0 ? 0 : weight, bias, x, y, kept); break;
+    case ENCODER: encode(layer, ld, job->weights, x, y, kept, job->panel); break;
+    case MEAN: average(layer, ld, x, y); break;
+    case MAX_POOL:
+    case AVG_POOL: pool(layer, ld, x, y); break;
+    default: activate(layer, layer->outputs * ld, x, y);
+    }
+}
+
 /* Returns the place behind the masks that it took; fills `values`. */
 PART const float *forward(const Job *job, int64_t n, const float *masks) {
     const int64_t ld = padded(n);
@@ -52,20 +75,10 @@ PART const float *forward(const Job *job, int64_t n, const float *masks) {
     for (int64_t i = 0; i < job->depth; i++) {
         const Layer *layer = job->layers + i;
         float *y = x + layer->inputs * ld;
-        if (layer->kind == LINEAR) {
-            const float *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
-            multiply(layer->outputs, ld, layer->inputs, job->weights + layer->weight, layer->inputs, 1, x, ld, y, ld, bias);
-        } else if (layer->kind == CONV) {
-            const float *bias = layer->bias < 0 ? 0 : job->weights + layer->bias;
-            convolve(layer, ld, job->weights + layer->weight, bias, x, y, job->panel);
-        } else if (layer->kind == LSTM)
-            remember(layer, ld, job->weights, x, y, job->kept + layer->kept * ld, job->panel);
-        else if (layer->kind == MAX_POOL || layer->kind == AVG_POOL)
-            pool(layer, ld, x, y);
-        else if (layer->kind == DROPOUT)
+        if (layer->kind == DROPOUT)
             masks += drop(layer, n, ld, masks, x, y);
         else
-            activate(layer, layer->outputs * ld, x, y);
+            layer_forward(job, layer, n, x, y);
         x = y;
     }
     return masks;
@@ -90,6 +103,7 @@ PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const fl
                          float *below) {
     const int64_t ld = padded(n);
     const float *weight = job->weights + layer->weight;
+    float *kept = job->kept + layer->kept * ld;
     switch (layer->kind) {
     case LINEAR: dense_backward(job, layer, n, x, d, below); break;
     case CONV: {
@@ -98,9 +112,12 @@ PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const fl
         if (below) convolve_back(layer, ld, weight, d, below, job->panel);
         break;
     }
-    case LSTM:
-        remember_back(layer, n, ld, job->weights, job->gradient, x, job->kept + layer->kept * ld, d, below, job->panel);
-        break;
+    case LSTM: remember_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
+    case PROJECT: project_back(layer, n, ld, job->weights, job->gradient, x, d, below, job->panel); break;
+    case EMBEDDING: look_up_back(layer, n, ld, x, d, job->gradient + layer->weight, job->panel); break;
+    case NORM: norm_back(layer, n, ld, job->weights, job->gradient, d, below, kept, job->panel); break;
+    case ENCODER: encode_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
+    case MEAN: average_back(layer, ld, d, below); break;
     default: pool_back(layer, ld, x, y, d, below);
     }
 }
@@ -108,7 +125,7 @@ PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const fl
 PART void backward(const Job *job, int64_t n, const float *masks_end) {
     const int64_t ld = padded(n);
     int64_t first = 0; /* below the first layer with weights nobody asks for a gradient */
-    while (first < job->depth && job->layers[first].kind > LSTM) first++;
+    while (first < job->depth && job->layers[first].kind > ENCODER) first++;
     float *d = job->d, *other = job->spare, *y = job->values;
     for (int64_t i = 0; i < job->depth; i++) y += job->layers[i].inputs * ld;
     for (int64_t i = job->depth - 1; i >= first; i--) {
@@ -117,10 +134,12 @@ PART void backward(const Job *job, int64_t n, const float *masks_end) {
         if (layer->kind == DROPOUT) {
             masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
             drop(layer, n, ld, masks_end, d, d);
+        } else if (layer->kind == POSITIONS) {
+            if (!layer->table) place_back(layer, n, ld, d, job->gradient + layer->weight);
         } else if (layer->kind > DROPOUT)
             activate_backward(layer, layer->outputs * ld, x, y, d);
         else {
-            layer_backward(job, layer, n, x, y, d, i > first ? other : 0);
+            layer_backward(job, layer, n, x, y, d, i > first || layer->kind >= NORM ? other : 0);
             float *used = d;
             d = other;
             other = used;
@@ -138,12 +157,24 @@ PART double loss(const Job *job, const int64_t *index, int64_t n) {
     return by_element(job->loss, n, job->outputs, ld, o, job->targets, index, smoothing, job->d);
 }
 
+INLINE int64_t layer_room(const Layer *layer, int64_t ld) {
+    switch (layer->kind) {
+    case CONV: return panel_size(layer, ld);
+    case LSTM: return memory_size(layer, ld);
+    case ENCODER: return encoder_size(layer, ld);
+    case NORM: return 2 * layer->features * WIDTH;
+    case PROJECT:
+    case EMBEDDING: return tokens_size(layer, ld);
+    }
+    return 0;
+}
+
 /* Floats that Job.panel must have for batches of `ld` examples. */
 int64_t room_needed(const Job *job, int64_t ld) {
     int64_t most = 0;
     for (int64_t i = 0; i < job->depth; i++) {
         const Layer *layer = job->layers + i;
-        int64_t room = layer->kind == CONV ? panel_size(layer, ld) : layer->kind == LSTM ? memory_size(layer, ld) : 0;
+        const int64_t room = layer_room(layer, ld);
         most = room > most ? room : most;
     }
     return most;

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ctypes import Structure, c_double, c_int64
+from ctypes import Structure, c_double, c_int64, c_void_p
 from math import prod
 from typing import Any
 
 from torch import Tensor, nn
 
+from builder import modules
+from builder.spec import Call, Expression
+
 Shape = tuple[int, ...]
 Place = Callable[[Tensor | None], int]
 """Where a parameter begins in the flat parameters; −1 for None."""
 
-LINEAR, CONV, LSTM, MAX_POOL, AVG_POOL, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH = range(12)  # see layers.h
+(
+    LINEAR, CONV, LSTM, PROJECT, EMBEDDING, POSITIONS, NORM, ENCODER, MAX_POOL, AVG_POOL, MEAN,
+    DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH,
+) = range(19)  # see layers.h  # fmt: skip
 SELU_SLOPE, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
 
 
@@ -27,20 +33,39 @@ class Layer(Structure):
         *((name, c_int64) for name in ("channels", "high", "wide", "filters", "tall", "broad")),
         *((name, c_int64 * 2) for name in ("kernel", "stride", "pad", "dilation")),
         *((name, c_int64) for name in ("steps", "features", "hidden", "sequence", "hidden_weight", "hidden_bias")),
-        ("kept", c_int64),
+        *((name, c_int64) for name in ("kept", "rows", "heads", "activation", "causal", "first")),
+        *((name, c_int64 * 2) for name in ("mixing", "joining", "rising", "falling")),
+        ("norms", c_int64 * 4),
+        ("eps", c_double),
+        ("table", c_void_p),
     )
 
 
-def told(module: nn.Module, given: Shape, gives: Shape, place: Place) -> list[Layer] | None:
+def told(module: nn.Module, call: Expression, given: Shape, gives: Shape, place: Place) -> list[Layer] | None:
     """``module`` as layers of the kernel, none where values pass as they lie in memory; None where it has no such.
 
-    ``given`` and ``gives`` are the shapes of one example before and after it.
+    ``call`` is how it is called, ``given`` and ``gives`` are the shapes of one example before and after it.
     """
     match module:
         case nn.Flatten() | nn.Unflatten() | nn.Identity():
             return []
         case nn.Linear() if len(gives) == 1:
             return [_weighted(LINEAR, module, given, gives, place)]
+        case nn.Linear() if len(gives) == 2:
+            layer = _weighted(PROJECT, module, given, gives, place)
+            layer.steps, layer.features, layer.hidden = given[0], given[1], gives[1]
+            return [layer]
+        case nn.Embedding() if len(given) == 1:
+            return [_sequence(EMBEDDING, given, gives, place(module.weight), rows=module.num_embeddings)]
+        case modules.LearnedPositions():
+            return [_sequence(POSITIONS, given, gives, place(module.weight))]
+        case modules.SinusoidalPositions():
+            return [_sequence(POSITIONS, given, gives, -1, table=module.positions.data_ptr())]
+        case nn.LayerNorm() if len(module.normalized_shape) == 1 and len(gives) <= 2:
+            own = {"bias": place(module.bias), "eps": module.eps}
+            return [_sequence(NORM, given, gives, place(module.weight), **own)]
+        case nn.TransformerEncoderLayer():
+            return _encoder(module, call, given, place)
         case nn.Conv1d() | nn.Conv2d() if module.groups == 1 and module.padding_mode == "zeros":
             layer = _weighted(CONV, module, given, gives, place)
             return [_windowed(layer, module, given, gives, _left(module), module.dilation)]
@@ -90,6 +115,38 @@ def _two(each: tuple[Any, ...], alone: int) -> tuple[int, int]:
     return (alone, each[0]) if len(each) == 1 else (each[0], each[1])
 
 
+def _sequence(kind: int, given: Shape, gives: Shape, weight: int, **own: Any) -> Layer:
+    """A layer that treats the steps of (step, feature) alike; of one vector as a single step."""
+    steps = gives[0] if len(gives) == 2 else 1
+    return Layer(kind=kind, inputs=prod(given), outputs=prod(gives), steps=steps, features=gives[-1], weight=weight,
+                 **{"bias": -1, **own})  # fmt: skip
+
+
+def _encoder(module: nn.TransformerEncoderLayer, call: Expression, given: Shape, place: Place) -> list[Layer] | None:
+    """None where it drops values, which torch draws in an order of its own."""
+    attention = module.self_attn
+    if attention.dropout or module.dropout.p or module.dropout1.p or module.dropout2.p or module.norm1.bias is None:
+        return None
+    layer = _sequence(ENCODER, given, given, -1, eps=module.norm1.eps, first=int(module.norm_first))
+    layer.heads, layer.hidden = attention.num_heads, module.linear1.out_features
+    layer.activation = RELU if module.activation_relu_or_gelu == 1 else GELU
+    layer.causal = int(isinstance(call, Call) and dict(call.kwargs).get("is_causal", False))
+    layer.mixing = place(attention.in_proj_weight), place(attention.in_proj_bias)
+    for name, part in (("joining", attention.out_proj), ("rising", module.linear1), ("falling", module.linear2)):
+        setattr(layer, name, (place(part.weight), place(part.bias)))
+    norms = (module.norm1, module.norm2)
+    layer.norms = tuple(place(p) for norm in norms for p in (norm.weight, norm.bias))
+    return [layer]
+
+
+def averaged(call: Expression, given: Shape, gives: Shape) -> list[Layer] | None:
+    """A function without weights as a layer: the mean over the steps of a sequence. None where it is another."""
+    mean = isinstance(call, Call) and call.target == "torch.mean" and dict(call.kwargs)["dim"] in (1, -2)
+    if mean and len(given) == 2:
+        return [Layer(kind=MEAN, inputs=prod(given), outputs=prod(gives), steps=given[0], features=given[1])]
+    return None
+
+
 def _stacked(module: nn.LSTM, given: Shape, gives: Shape, place: Place) -> list[Layer]:
     """One layer of the kernel for each of the module's. All but the last hand the whole sequence on."""
     found, steps, hidden = [], given[0], module.hidden_size
@@ -107,7 +164,7 @@ def _stacked(module: nn.LSTM, given: Shape, gives: Shape, place: Place) -> list[
 
 def _elementwise(module: nn.Module, given: Shape) -> list[Layer] | None:
     kind = KINDS.get(type(module))
-    if kind is None:
+    if kind is None or (isinstance(module, nn.GELU) and module.approximate != "none"):
         return None
     layer = _plain(kind, given, given)
     match module:
@@ -127,11 +184,20 @@ KINDS: dict[type[nn.Module], int] = {
     nn.ELU: ELU,
     nn.SELU: ELU,
     nn.SiLU: SILU,
+    nn.GELU: GELU,
     nn.Sigmoid: SIGMOID,
     nn.Tanh: TANH,
 }
 
 
 def kept(layer: Layer) -> int:
-    """Floats per example that a layer remembers from its way forward to its way back: recurrent.h."""
-    return int(6 * layer.steps * layer.hidden) if layer.kind == LSTM else 0
+    """Floats per example that a layer remembers from its way forward to its way back: recurrent.h, norm.h,
+    encoder.h."""
+    steps, features = int(layer.steps), int(layer.features)
+    if layer.kind == LSTM:
+        return steps * 6 * int(layer.hidden)
+    if layer.kind == NORM:
+        return steps * (features + 1)
+    if layer.kind == ENCODER:
+        return steps * (6 * features + 4 + int(layer.hidden) + int(layer.heads) * (steps + 1))
+    return 0

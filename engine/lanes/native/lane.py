@@ -18,7 +18,7 @@ from engine.lanes.lane import Lane
 from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.job import Desk
 from engine.lanes.native.kinds import DROPOUT as DROPPING
-from engine.lanes.native.kinds import Layer
+from engine.lanes.native.kinds import EMBEDDING, Layer
 from engine.quantities.quantity import Array
 from engine.report import Tap
 from engine.schedules import constant
@@ -46,13 +46,22 @@ class Native:
     def __init__(self, training: Training, library: ctypes.CDLL) -> None:
         self.training, self.library, self.width = training, library, int(library.width())
         self.chain = chain(training)
-        if training.device.type != "cpu" or training.batches.x.dtype != torch.float32:
-            raise Unfit("The fast kernel is for numbers on the CPU.")
+        if training.device.type != "cpu":
+            raise Unfit("The fast kernel computes on the CPU.")
         if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
             raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
+        self.x = self._inputs()
         self.desk = Desk(training, self.chain)
         self._shown = torch.empty(0)  # the memory that views were made of, by the number of examples
         self._views: dict[int, dict[str, Array]] = {}
+
+    def _inputs(self) -> Tensor:
+        """The data as the kernel takes them: numbers that name rows of a table too are float32, exact up to 2^24."""
+        x = self.training.batches.x
+        rows = [layer.rows for layer in self.chain.layers if layer.kind == EMBEDDING]
+        if rows and not (int(x.min()) >= 0 and int(x.max()) < min(rows)):
+            raise Unfit("There are numbers in the data that name no row of the Embedding.")
+        return x.to(torch.float32)
 
     def train(self, count: int, tap: Tap | None) -> None:
         training, desk = self.training, self.desk
@@ -82,7 +91,7 @@ class Native:
         else:
             rates = np.array([training.lr(training.step + k) for k in range(count)])
         x, masks = self._draw(rows, bounds)
-        index = rows if x is training.batches.x else torch.arange(len(rows))
+        index = rows if x is self.x else torch.arange(len(rows))
         target = "labels" if training.loss.indices else "targets"
         y = training.batches.y if index is rows else training.batches.y.index_select(0, rows)
         self.desk.point(
@@ -91,9 +100,9 @@ class Native:
 
     def _draw(self, rows: Tensor, bounds: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The inputs with their noise, (example, …), and the dropout masks end to end."""
-        x, knobs = self.training.batches.x, self.training.tuning.values
+        x, knobs = self.x, self.training.tuning.values
         dropping = self._dropping()
-        noise = knobs["input_noise"] > 0
+        noise = knobs["input_noise"] > 0 and self.training.batches.x.is_floating_point()
         masks = torch.empty(len(rows) * sum(layer.outputs for layer in dropping))
         if not noise and not dropping:
             return x, masks
@@ -148,5 +157,6 @@ class Native:
         training.report.batch(float(losses[:done].sum(dtype=np.float64)), done)
         if done < count:
             start, stop = kept["bounds"][done : done + 2]
-            training.check(float(losses[done]), kept["x"].index_select(0, kept["index"][start:stop]))
+            inputs = kept["x"].index_select(0, kept["index"][start:stop])
+            training.check(float(losses[done]), inputs.to(training.batches.x.dtype))
             raise AssertionError("the kernel stopped where there was nothing wrong")

@@ -2,7 +2,17 @@
 #pragma once
 #include "vector.h"
 
-enum { LINEAR, CONV, LSTM, MAX_POOL, AVG_POOL, DROPOUT, RELU, LEAKY_RELU, ELU, SILU, SIGMOID, TANH };
+enum {
+    LINEAR, CONV, LSTM, PROJECT, EMBEDDING, POSITIONS, NORM, ENCODER, /* with weights */
+    MAX_POOL, AVG_POOL, MEAN,
+    DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH /* value by value, and backward in place */
+};
+
+/* Places in the flat parameters; -1 where there is none. */
+typedef struct {
+    int64_t weight, bias;
+} Weights;
+
 
 typedef struct {
     int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
@@ -14,6 +24,13 @@ typedef struct {
     /* LSTM: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of its other weights */
     int64_t steps, features, hidden, sequence, hidden_weight, hidden_bias;
     int64_t kept; /* where in Job.kept it has its room, in floats per example */
+    /* sequences: (steps, features) become (steps, hidden) for PROJECT. EMBEDDING: rows of its table */
+    int64_t rows;
+    /* ENCODER: kind of its activation; whether each step sees only those before; whether norms come first */
+    int64_t heads, activation, causal, first;
+    Weights mixing, joining, rising, falling, norms[2]; /* into q, k and v; out of the heads; up and down again */
+    double eps; /* of norms */
+    const float *table; /* POSITIONS that are not learnt: (steps, features) */
 } Layer;
 
 #define EACH(EXPRESSION)                                \
@@ -32,6 +49,7 @@ PART void activate(const Layer *layer, int64_t count, const float *x, float *y) 
     case LEAKY_RELU: EACH(pick(v <= zero, v * slope, v))
     case ELU: EACH(scale * pick(v <= zero, slope * (vexp(v) - 1.f), v))
     case SILU: EACH(v * vsigmoid(v))
+    case GELU: EACH(v * vnormal(v))
     case SIGMOID: EACH(vsigmoid(v))
     case TANH: EACH(vtanh(v))
     }
@@ -61,6 +79,7 @@ PART void activate_backward(const Layer *layer, int64_t count, const float *x, c
         }
         break;
     }
+    case GELU: EACH(g * (vnormal(v) + v * 0.3989422804f * vexp(-0.5f * v * v)))
     case SIGMOID: EACH(g * (f * (1.f - f)))
     case TANH: EACH(g * (1.f - f * f))
     }

@@ -1,8 +1,7 @@
 /* The LSTM of Hochreiter & Schmidhuber (1997) with torch's gates i, f, g, o and its two biases, read from the first
    step to the last. A sequence is (step, feature) units of `ld` examples each. */
 #pragma once
-#include "layers.h"
-#include "matrix.h"
+#include "tokens.h"
 
 /* What a step leaves for the way back, (units, ld) each: gates (4 hidden), cell and output (hidden). */
 INLINE float *gates_at(const Layer *layer, float *kept, int64_t ld, int64_t t) { return kept + t * 6 * layer->hidden * ld; }
@@ -50,14 +49,6 @@ PART void forget(int64_t part, float *gates, const float *before, const float *d
     }
 }
 
-/* gradient of a weight (rows, columns) += by_gates (rows, n) · values (columns, ld)ᵀ. */
-PART void join(int64_t rows, int64_t columns, int64_t n, int64_t ld, const float *by_gates, const float *values,
-               float *gradient, float *turned) {
-    const int64_t wide = padded(columns);
-    transpose(wide, ld, values, ld, turned, wide);
-    accumulate(rows, columns, n, by_gates, ld, 1, turned, wide, gradient, columns);
-}
-
 /* Floats that the way back needs as `panel`. */
 INLINE int64_t memory_size(const Layer *layer, int64_t ld) {
     const int64_t most = layer->hidden > layer->features ? layer->hidden : layer->features;
@@ -84,12 +75,7 @@ PART void remember_back(const Layer *layer, int64_t n, int64_t ld, const float *
                 for (int64_t k = 0; k < part; k += WIDTH) store(dh + k, load(dh + k) + load(d + t * part + k));
         }
         forget(part, gates, before, dh, dc);
-        for (int64_t r = 0; r < 4 * h; r++) /* beyond the examples there may be anything */
-            for (int64_t l = 0; l < n; l += WIDTH) {
-                V v = load(gates + r * ld + l);
-                for (int64_t k = n - l; k < WIDTH; k++) v[k] = 0;
-                store(bias + r * WIDTH, load(bias + r * WIDTH) + v);
-            }
+        collect(4 * h, n, ld, gates, bias);
         join(4 * h, features, n, ld, gates, x + t * features * ld, gradient + layer->weight, turned);
         if (t) join(4 * h, h, n, ld, gates, before + part, gradient + layer->hidden_weight, turned);
         if (below)

@@ -4,14 +4,16 @@ and below). The unit is a multiply-add of one training step; both do some 50 bil
 from __future__ import annotations
 
 from engine.lanes.native.chain import Chain, Unfit
-from engine.lanes.native.kinds import CONV, LSTM, Layer
+from engine.lanes.native.kinds import CONV, ENCODER, LSTM, Layer
 
 WIDE = 8  # from so many channels on PyTorch's convolution is as good as the processor allows
 LEAD = 0.15  # and faster than the kernel's by this share: measured 0.04 to 0.16 for 3 × 3, 16 to 256 channels, batch 32
 NARROW = 2.0  # with fewer channels it takes about three times as long as its arithmetic
 CALL = 2.5e6  # what PyTorch spends on calling one layer forward and backward, 50 µs
 MEMORY = 360  # units of an LSTM whose weights still fit into the second cache: 1.2 times as fast at 256, 0.7 at 512
-
+ENCODER_GAIN = 1.8  # how much faster than PyTorch's an encoder layer of up to SLIM features is
+SLIM, FADING = 64, 0.35  # beyond, weights leave the cache between steps: 1.4 at 128 features, 1.1 at 256, 0.7 at 512
+ENCODER_CALL = 5e7  # what PyTorch spends on calling an encoder layer, 1 ms
 
 VECTOR = 16  # examples in the widest vectors that processors have: batches are filled up to whole ones
 
@@ -21,6 +23,12 @@ def check(chain: Chain, batch: int) -> None:
     if large := [layer for layer in chain.layers if layer.kind == LSTM and layer.hidden > MEMORY]:
         raise Unfit(f"An LSTM of {large[0].hidden} units is large enough for PyTorch's own products to be faster.")
     filled = -(-batch // VECTOR) * VECTOR / batch
+    encoders = [layer for layer in chain.layers if layer.kind == ENCODER]
+    if sum(_encoding(layer, batch) * (filled - _gain(layer)) - ENCODER_CALL for layer in encoders) > 0:
+        raise Unfit(
+            f"The transformer layers of this network are wide enough, or a batch of {batch} small enough, for "
+            "PyTorch's own products to be faster than the fast kernel."
+        )
     lost = sum(_work(layer, batch) * (filled - 1 + LEAD) for layer in chain.layers if _wide(layer))
     gained = sum(_work(layer, batch) * NARROW for layer in chain.layers if layer.kind == CONV and not _wide(layer))
     if lost > gained + CALL * len(chain.layers):
@@ -32,6 +40,16 @@ def check(chain: Chain, batch: int) -> None:
 
 def _wide(layer: Layer) -> bool:
     return bool(layer.kind == CONV and layer.channels >= WIDE and layer.kernel[0] * layer.kernel[1] > 1)
+
+
+def _gain(layer: Layer) -> float:
+    return float(ENCODER_GAIN * min(1.0, (SLIM / layer.features) ** FADING))
+
+
+def _encoding(layer: Layer, batch: int) -> float:
+    """Multiply-adds of an encoder layer, forward and twice backward: what each step does alone, and looks."""
+    alone = layer.features * (4 * layer.features + 2 * layer.hidden)
+    return float(3 * batch * layer.steps * (alone + 2 * layer.steps * layer.features))
 
 
 def _work(layer: Layer, batch: int) -> float:
