@@ -223,6 +223,31 @@ class TestManyBatchesPerCall:
         settings = {"lane": "native", "optimizer": "adam", "knobs": NOISY}
         assert same(trained(100, every=1, **settings), trained(100, watch=False, **settings))
 
+    @pytest.mark.parametrize("optimizer", ["adam", "adamw"])  # which move while gradients are computed, if not watched
+    @pytest.mark.parametrize(("width", "batch", "bias"), [(1, 1, True), (13, 5, False), (16, 33, True), (70, 64, True)])
+    def test_watching_changes_no_bit_of_layers_of_any_size(self, optimizer: str, width: int, batch: int, bias: bool):
+        dense = [("Linear", {"out_features": n, "bias": bias}) for n in (width, 2 * width, 3)]
+        net = chain(("Input", {"shape": (2,)}), ("Tanh", {}), dense[0], ("ReLU", {}), dense[1], ("Dropout", {"p": 0.2}),
+                    dense[2], ("Linear", {"out_features": 2}), ("Output", {}))  # fmt: skip
+        settings = {"lane": "native", "optimizer": optimizer, "knobs": {"batch_size": batch}}
+        trainings = [make(net, every=1, **settings), make(net, watch=False, **settings)]
+        for training in trainings:
+            torch.manual_seed(5)
+            advance(training, 40)
+        watched, unwatched = trainings
+        assert same(weights(watched), weights(unwatched))
+        assert torch.equal(watched.flat.gradient, unwatched.flat.gradient)
+
+    def test_gradients_that_no_bound_finds_finite_give_the_same_bits(self):
+        data = load(DataRef("spiral"))
+        data = with_input(data, data.x_train * np.float32(1e36))
+        settings = {"lane": "native", "loss": "mae", "optimizer": "adam", "knobs": {"lr": 1e-6}}
+        watched, unwatched = (make(RELU, data, **settings, **own) for own in ({"every": 1}, {"watch": False}))
+        for training in (watched, unwatched):
+            advance(training, 20)
+        assert float(unwatched.flat.gradient.abs().max()) > 1e33
+        assert same(weights(watched), weights(unwatched))
+
     @pytest.mark.parametrize("optimizer", OPTIMIZERS)
     def test_a_hundred_steps_and_a_hundred_more_are_two_hundred_to_the_bit(self, optimizer: str):
         settings = {"lane": "native", "optimizer": optimizer, "schedule": "cosine", "knobs": NOISY}

@@ -48,9 +48,59 @@ PART void clip(int64_t count, float *g, double value, double norm) {
     }
 }
 
-/* One step. `a` and `b` are the optimizer's vectors in the order of its `buffers`; `products` those of Adam. */
+/* Adam's step, done for all parameters below `at` and allowed for those below `end`. */
+typedef struct {
+    float *w, *mean, *square;
+    const float *g;
+    float rise, old, fresh, correct, step, eps, keep; /* keep: what decay leaves of a weight */
+    int64_t at, end;
+} Descent;
+
+INLINE Descent adam(float *w, const float *g, float *mean, float *square, double *products, double average, double eps,
+                    double rate, double momentum, double decay) {
+    products[0] *= momentum;
+    products[1] *= average;
+    const double correct = 1 / sqrt(1 - products[1]), step = rate / (1 - products[0]);
+    return (Descent){.w = w, .g = g, .mean = mean, .square = square, .rise = (float)(1 - momentum),
+                     .old = (float)average, .fresh = (float)(1 - average), .correct = (float)correct,
+                     .step = (float)step, .eps = (float)eps, .keep = (float)(1 - rate * decay)};
+}
+
+/* For a whole vector of parameters. */
+INLINE void descend_at(const Descent *s, int64_t i) {
+    const V g = load(s->g + i);
+    V mean = load(s->mean + i), square = load(s->square + i), root;
+    mean += s->rise * (g - mean);
+    square = square * s->old + s->fresh * (g * g);
+    for (int l = 0; l < WIDTH; l++) root[l] = sqrtf(square[l]);
+    store(s->mean + i, mean);
+    store(s->square + i, square);
+    store(s->w + i, load(s->w + i) * s->keep - s->step * mean / (root * s->correct + s->eps));
+}
+
+/* For all that are left up to `end`. */
+PART void descend(Descent *s) {
+    for (; s->at + WIDTH <= s->end; s->at += WIDTH) descend_at(s, s->at);
+    const size_t rest = sizeof(float) * (size_t)(s->end - s->at);
+    if (rest) { /* in whole vectors elsewhere, for the same bits */
+        V w = all(0.f), g = all(0.f), mean = all(0.f), square = all(0.f);
+        memcpy(&w, s->w + s->at, rest);
+        memcpy(&g, s->g + s->at, rest);
+        memcpy(&mean, s->mean + s->at, rest);
+        memcpy(&square, s->square + s->at, rest);
+        Descent last = *s;
+        last.w = (float *)&w, last.g = (float *)&g, last.mean = (float *)&mean, last.square = (float *)&square;
+        descend_at(&last, 0);
+        memcpy(s->w + s->at, &w, rest);
+        memcpy(s->mean + s->at, &mean, rest);
+        memcpy(s->square + s->at, &square, rest);
+    }
+    s->at = s->end;
+}
+
+/* One step of the rules but Adam's. `a` and `b` are the optimizer's vectors in the order of its `buffers`. */
 PART void update(int64_t kind, int64_t count, float *restrict w, const float *restrict g, float *restrict a,
-                 float *restrict b, double *products, double average, double eps, double rate, double momentum) {
+                 float *restrict b, double average, double eps, double rate, double momentum) {
     const float lr = (float)rate, mu = (float)momentum, old = (float)average, fresh = (float)(1 - average), e = (float)eps;
 #define EACH for (int64_t i = 0; i < count; i++)
     switch (kind) {
@@ -69,18 +119,6 @@ PART void update(int64_t kind, int64_t count, float *restrict w, const float *re
         }
         break;
     case ADAGRAD: EACH { a[i] += g[i] * g[i]; w[i] -= lr * (g[i] / (sqrtf(a[i]) + e)); } break;
-    case ADAM: {
-        products[0] *= momentum;
-        products[1] *= average;
-        const float rise = (float)(1 - momentum);
-        const float correct = (float)(1 / sqrt(1 - products[1])), step = (float)(rate / (1 - products[0]));
-        EACH {
-            a[i] += rise * (g[i] - a[i]);
-            b[i] = b[i] * old + fresh * (g[i] * g[i]);
-            w[i] -= step * a[i] / (sqrtf(b[i]) * correct + e);
-        }
-        break;
-    }
     }
 #undef EACH
 }
