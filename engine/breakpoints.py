@@ -49,11 +49,12 @@ class Breakpoint:
     def meets(self, value: float) -> bool:
         return {">": value > self.value, "<": value < self.value, "=": value == self.value}[self.sign]
 
-    def says(self, step: int, value: float, layer: str = "") -> str:
-        """Why the run stopped, in plain words; ``layer`` is the name of the layer at which it was found."""
+    def says(self, step: int, value: float, layer: str = "", copy: str = "") -> str:
+        """Why the run stopped, in plain words; ``layer`` is the name of the layer at which it was found, ``copy`` that
+        of the copy of the network where there are several."""
         if self.quantity == "step":
             return f"Stopped at step {step:,}, as was asked for."
-        what = WORDS[self.quantity] + (f" of '{layer}'" if layer else "")
+        what = WORDS[self.quantity] + (f" of '{layer}'" if layer else "") + (f" of {copy}" if copy else "")
         side = "above" if self.sign == ">" else "below"
         where = "Stopped" if self.quantity not in EVALUATED else "Stopped at the evaluation"
         return f"{where} after step {step:,}: {what} is {value:.4g}, {side} {self.value:g}."

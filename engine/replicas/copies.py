@@ -17,6 +17,7 @@ from engine.loop import Training
 from engine.measuring import Measuring
 from engine.pace import NOTHING
 from engine.resume import restore
+from engine.within import Within
 
 Start = Callable[["Script"], Training]
 
@@ -58,6 +59,14 @@ class Copy(Protocol):
         ...
 
     def end(self) -> tuple[Event, ...]: ...
+
+    def watch(self, layers: bool) -> None:
+        """For breakpoints, as ``values`` and ``rows`` are (see within.py)."""
+        ...
+
+    def values(self) -> Mapping[str, Sequence[float]]: ...
+
+    def rows(self, batch: int) -> list[int]: ...
 
     def free(self) -> int:
         """How many batches may be trained in one go."""
@@ -137,6 +146,8 @@ class Local:
         self.measuring = Led(self.training, report.ledger) if report.measuring else None
         report.measuring = self.measuring
         self._next: tuple[Kind, bool] | None = None  # the piece of a study that is to be done
+        within = Within(self.training)
+        self.watch, self.values, self.rows = within.watch, within.values, within.rows
         self.device = self.training.device
         self.fault: RunFault | None = None
         self._run = self.training.run()

@@ -53,6 +53,7 @@ class Remote:
         self.step, self.over = 0, False
         self.fault: RunFault | None = None
         self._free = 1
+        self._values: Mapping[str, Sequence[float]] = {}
         self.used, self.spent = 0.0, (0.0, 0.0)
         self.entries: Mapping[str, Sequence[float]] = {}
 
@@ -69,8 +70,20 @@ class Remote:
             return ()
         self.step, self.over, self._free = said["step"], said["over"], said["free"]
         self.fault = RunFault(*said["fault"]) if said["fault"] else None
+        self._values = said.get("values", self._values)
         self.used, self.spent, self.entries = said["used"], tuple(said["spent"]), said["entries"] or self.entries
         return tuple(Event(**event) for event in said["events"])
+
+    def watch(self, layers: bool) -> None:
+        if not self.over:
+            self._ask({"do": "watch", "layers": layers})
+
+    def values(self) -> Mapping[str, Sequence[float]]:
+        return self._values
+
+    def rows(self, batch: int) -> list[int]:
+        found: list[int] = self._ask({"do": "rows", "batch": batch})["rows"]
+        return found
 
     def free(self) -> int:
         return self._free
@@ -157,7 +170,7 @@ def _obey(copy: Local, message: Message) -> Message:
 
 def _train(copy: Local, message: Message) -> Message:
     copy.begin(message["step"], frozenset(message["looks"]), message["readings"])
-    return _ended(copy)
+    return {**_ended(copy), "values": copy.values()}
 
 
 def _piece(copy: Local, message: Message) -> Message:
@@ -170,6 +183,11 @@ def _ended(copy: Local) -> Message:
     fault = [copy.fault.reason, copy.fault.node] if copy.fault else None
     paid = {"used": copy.used, "spent": copy.spent, "entries": copy.entries if events else None}
     return {"events": events, "step": copy.step, "over": copy.over, "fault": fault, "free": copy.free(), **paid}
+
+
+def _watch(copy: Local, message: Message) -> Message:
+    copy.watch(message["layers"])
+    return {}
 
 
 def _set(copy: Local, message: Message) -> Message:
@@ -199,6 +217,8 @@ _ORDERS: dict[str, Callable[[Local, Message], Message]] = {
     "train": _train,
     "piece": _piece,
     "set": _set,
+    "watch": _watch,
+    "rows": lambda copy, message: {"rows": copy.rows(message["batch"])},
     "started": lambda copy, _message: _event(copy.started()),
     "has_best": lambda copy, _message: {"has": copy.best() is not None},
     "best": _save,
