@@ -285,6 +285,16 @@ TEMPLATES: tuple[Template, ...] = (
         knobs={"lr": 0.003, "batch_size": 64},
     ),
     Template(
+        "memory_network",
+        "Memory network",
+        "Answers questions about a story: it compares the question with every sentence, and takes in the one that fits "
+        "(Sukhbaatar et al. 2015).",
+        LANGUAGE,
+        "questions",
+        settings={"steps": 1000},
+        knobs={"lr": 0.003, "batch_size": 64},
+    ),
+    Template(
         "gpt",
         "Small GPT",
         "Predicts the next character of Shakespeare from those before it (Radford et al. 2018).",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from builder.templates import BY_NAME, TEMPLATES, Template, load
 from engine import data
@@ -91,6 +92,18 @@ def test_the_exploding_one_begins_a_thousand_times_too_far_off() -> None:
 def test_resnet_20_learns_faster_than_the_plain_network_of_its_depth() -> None:
     plain, residual = (losses(training(name), 50)[0] for name in ("plain20", "resnet20"))
     assert residual < 0.8 * plain
+
+
+def test_the_memory_network_answers_from_the_latest_sentence_about_who_is_asked_for() -> None:
+    run = training("memory_network")
+    losses(run, 300)
+    story, question = (torch.from_numpy(f.val) for f in run.data.inputs)
+    seen: dict[str, torch.Tensor] = {}
+    run.model.eval()(story, question, tap=lambda node, x: seen.update({node: x}))
+    about = story.view(-1, 4, 5)[:, :, 0] == question[:, 2:]
+    latest = 3 - about.flip(1).int().argmax(1)
+    assert (seen["softmax_1"][:, 0].argmax(1) == latest).float().mean() > 0.95
+    assert run.evaluator.on_validation().metric > 0.97 > run.data.baseline.score + 0.3
 
 
 def test_a_denoising_autoencoder_is_asked_for_the_clean_image_behind_the_noise() -> None:
