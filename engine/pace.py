@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 # What is looked at. "point" is the cheap report of the batch losses, "evaluation" the losses on fixed subsets.
 NOTHING: frozenset[str] = frozenset()
 EVERYTHING = frozenset(("point", "evaluation", "layers", "hist", "boundary"))
+FIRST = ("point", "evaluation")
 INSIDE = frozenset(("layers", "hist"))  # looks that happen within a step and slow it down
 TICK_SECONDS = 0.1  # between two looks
 WATCHING = 0.02  # of the CPU time, at most, goes into looking inside; as much again into the losses on fixed subsets
@@ -178,11 +179,14 @@ class Governor:
     def _affordable(self, now: float, used: float) -> frozenset[str]:
         room = self.together.room(used)
         found = set()
-        for look, budget in self.budgets.items():
+        # After the points what has waited longest, and what it lacks is saved up: else what is cheap took all forever.
+        for look, budget in sorted(self.budgets.items(), key=lambda each: (each[0] not in FIRST, each[1].last)):
+            if not budget.due(now, used):
+                continue
             cost = 0.0 if look == "evaluation" else budget.cost
-            if budget.due(now, used) and (cost <= room or not cost):
+            if cost <= room or not cost:
                 found.add(look)
-                room -= cost
+            room -= cost
         return frozenset(found)
 
     def free(self, step: int) -> int:

@@ -131,6 +131,16 @@ def test_cheap_looks_come_at_their_full_rate():
     assert 2.3 <= rate["boundary"] <= 3.5
 
 
+def test_a_dear_look_is_not_kept_waiting_for_ever_by_cheap_ones():
+    """Costs as those of four copies of a small network."""
+    costs = {"point": 6e-5, "evaluation": 3e-3, "layers": 2.2e-3, "hist": 7e-4, "boundary": 4.1e-3}
+    found, now = simulate(0.0003, costs, 30.0)
+    times = Counter(look for looks in found for look in looks)
+    assert times["boundary"] * costs["boundary"] > 0.75 * 0.005 * now
+    assert times["layers"] * costs["layers"] > 0.5 * 0.016 * now
+    assert times["point"] > 9 * now
+
+
 def test_looks_fall_on_common_ticks():
     found, _ = simulate(0.0003, dict.fromkeys(EVERYTHING, 1e-5) | {"point": 0.0}, 10.0)
     assert sum(bool(looks) for looks in found) <= 102
