@@ -57,19 +57,24 @@ class Batches:
             if self.position >= len(self._order):
                 self.epoch, self.position = self.epoch + 1, 0
                 self._order = self._permutation()
-            ends = self._ends(size)[:count]
-            parts.append(self._order[self.position : int(ends[-1])])
-            stops.append(ends + (taken - self.position))
-            taken, count = taken + int(ends[-1]) - self.position, count - len(ends)
-            self.position = int(ends[-1])
+            ends = self._ends(size, count)
+            here = int(ends[-1])
+            parts.append(self._order[self.position : self.position + here])
+            stops.append(ends + taken)
+            taken, count, self.position = taken + here, count - len(ends), self.position + here
         self.given = (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
         return self.given
 
-    def _ends(self, size: int) -> NDArray[np.int64]:
-        """Where each batch that is left of this epoch ends."""
-        n = len(self._order)
-        ends = np.append(np.arange(self.position + size, n, size), n)
-        return ends if len(ends) == 1 or size == 1 or ends[-1] - ends[-2] > 1 else np.delete(ends, -2)
+    def _ends(self, size: int, count: int) -> NDArray[np.int64]:
+        """Where each of the next batches ends, from here: ``count`` or as many as are left of this epoch."""
+        left = len(self._order) - self.position
+        batches = -(-left // size)
+        if batches > 1 and left % size == 1 < size:
+            batches -= 1
+        ends = np.arange(1, min(count, batches) + 1, dtype=np.int64) * size
+        if batches <= count:
+            ends[-1] = left
+        return ends
 
     def _permutation(self) -> Tensor:
         # NumPy's generator takes the pair as its seed; drawing here leaves torch's stream to dropout and noise.

@@ -6,6 +6,7 @@ Optimizers, penalties, clipping and norms then are a few vector operations, what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.network import owner
+
+LEAST = 1e-32  # mean of squares, a million times the smallest number of single precision
 
 
 class FlatParameters:
@@ -33,6 +36,7 @@ class FlatParameters:
         self.decayed = sum(p.numel() for p in self.tensors if p.ndim >= 2)
         self.layers = sorted({node for node, _ in named}, key=place.__getitem__)
         self.starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.intp)
+        self._least = LEAST * np.array(sizes)
         self.layer_of = np.array([self.layers.index(node) for node, _ in named], dtype=np.intp)
         self.sizes = [int(n) for n in np.bincount(self.layer_of, weights=sizes, minlength=len(self.layers))]
         like = self.tensors[0].detach() if self.tensors else torch.zeros(0)
@@ -48,19 +52,25 @@ class FlatParameters:
             parameter.grad = gradient.view(parameter.shape)
 
     def norms(self, vector: Tensor) -> NDArray[np.float64]:
-        """The Euclidean length of each layer's part of ``vector`` (P,), in double precision: (layer,).
-
-        Squares of single-precision gradients would vanish below 1e-19, which is where they get interesting.
-        """
+        """The Euclidean length of each layer's part of ``vector`` (P,), in double precision: (layer,)."""
         if len(self.layers) == 0:
             return np.zeros(0)
         if vector.device.type == "cpu":
-            squares = np.add.reduceat(np.square(vector.numpy(), dtype=np.float64), self.starts)
+            squares = self._squares(vector.numpy())
         else:
             parts = torch.split(vector, [p.numel() for p in self.tensors])
             lengths = torch.stack([torch.linalg.vector_norm(part) for part in parts])
             squares = lengths.cpu().numpy().astype(np.float64) ** 2
         return np.sqrt(np.bincount(self.layer_of, weights=squares, minlength=len(self.layers)))
+
+    def _squares(self, vector: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums of squares (tensor,). Single precision is faster, and exact to 1e-6 since NumPy adds in pairs; but
+        squares of gradients vanish in it below 1e-19, which is where they get interesting."""
+        with np.errstate(over="ignore"):
+            found = np.add.reduceat(np.square(vector), self.starts)
+        if np.all((found > self._least) & (found < np.inf)):
+            return found.astype(np.float64)
+        return np.add.reduceat(np.square(vector, dtype=np.float64), self.starts)
 
     def layer_with_bad_gradient(self) -> str | None:
         """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""

@@ -141,6 +141,17 @@ def test_gradients_too_small_for_single_precision_squares_still_have_a_length():
     assert training.flat.norms(training.flat.gradient) == pytest.approx([1e-25 * n**0.5 for n in training.flat.sizes])
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e-16, 1e-14, 1e-3, 1e15, 1e25])
+def test_lengths_are_those_of_double_precision_at_any_scale(scale: float):
+    training = make()
+    flat = training.flat
+    flat.gradient.copy_(scale * torch.randn(len(flat.gradient), generator=torch.Generator().manual_seed(0)))
+    parts = [p.grad.double().square().sum() for p in flat.tensors]
+    exact = [sum(float(s) for s, of in zip(parts, flat.layer_of, strict=True) if of == k) ** 0.5
+             for k in range(len(flat.layers))]  # fmt: skip
+    assert flat.norms(flat.gradient) == pytest.approx(exact, rel=2e-6)
+
+
 def test_a_layer_of_zeros_has_an_update_ratio_of_0():
     what = Seen(np.ones(2), np.array([0.0, 2.0]), np.array([1.0, 1.0]), None)
     assert measure("update_ratio", what) == [0.0, 0.5]
