@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from engine.kept import Moment
-from engine.knobs import BY_NAME
+from engine.knobs import BY_NAME, spoken
+from engine.timeline import PACE
 
 Kind = Literal["numbers", "memory"]
 RISE = 2.0  # a loss of so many times the lowest one before: it had gone wrong already
@@ -51,6 +52,7 @@ def _steady(moment: Moment, best: float) -> bool:
 
 
 Knobs = Mapping[str, float]
+Change = tuple[dict[str, float], str]  # knobs to set, and what that is in words
 
 
 def cures(
@@ -64,15 +66,28 @@ def cures(
     moment = (moments[-1] if moments else None) if kind == "memory" else healthy(moments)
     if moment is None:
         return []
-    changes: list[tuple[dict[str, float], str]] = []
-    if kind == "memory":
-        half = int(knobs["batch_size"]) // 2
-        changes += [({"batch_size": half}, f"half the batch size ({half})")] if half else []
-    else:
-        lr, before = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10), then(moment.step)["lr"]
-        words = "the learning rate that it had" if before <= lr else "a tenth of the learning rate"
-        changes += [({"lr": min(lr, before)}, f"{words} ({min(lr, before):.3g})")]
-        if not adaptive and not 0 < knobs["clip_norm"] <= CLIP:
-            changes += [({"clip_norm": CLIP}, f"the gradient clipped to length {CLIP:g}")]
+    stood = then(moment.step)
+    changes = _less_memory(knobs) if kind == "memory" else [*_undone(knobs, stood), *_calmer(knobs, stood, adaptive)]
     where = f"Go back to step {moment.step:,}" if moment.step else "Start again"
     return [{"step": moment.step, "knobs": turned, "label": f"{where} with {words}"} for turned, words in changes]
+
+
+def _less_memory(knobs: Knobs) -> list[Change]:
+    half = int(knobs["batch_size"]) // 2
+    return [({"batch_size": half}, f"half the batch size ({half})")] if half else []
+
+
+def _undone(knobs: Knobs, stood: Knobs) -> list[Change]:
+    """The knobs that were turned since, as they ``stood`` before."""
+    turned = {name: value for name, value in stood.items() if name != PACE and knobs.get(name, value) != value}
+    words = ", ".join(f"{spoken(name)} {value:g}" for name, value in turned.items())
+    return [(turned, f"{words}, as {'it was' if len(turned) == 1 else 'they were'} then")] if turned else []
+
+
+def _calmer(knobs: Knobs, stood: Knobs, adaptive: bool) -> list[Change]:
+    """A smaller learning rate, if turning it back is not that already, or shorter gradients."""
+    lr = max(BY_NAME["lr"].low or 0.0, knobs["lr"] / 10)
+    found: list[Change] = [({"lr": lr}, f"a tenth of the learning rate ({lr:.3g})")] if lr < stood["lr"] else []
+    if not adaptive and not 0 < knobs["clip_norm"] <= CLIP:
+        found.append(({"clip_norm": CLIP}, f"the gradient clipped to length {CLIP:g}"))
+    return found

@@ -15,7 +15,7 @@ from builder.diagnostic import Diagnostic, Refused
 from engine.ahead import turns_ahead
 from engine.config import TrainConfig
 from engine.kept import about, checkpoint
-from engine.knobs import change, knob
+from engine.knobs import change, spoken
 from engine.origin import Origin, Turn, same_knob
 from engine.store import RunFolder
 from engine.timeline import PACE, segments
@@ -86,11 +86,6 @@ def changes(now: TrainConfig, before: TrainConfig) -> dict[str, Any]:
 
 def titled(run: RunFolder, step: int, knobs: Knobs, now: TrainConfig, before: TrainConfig) -> str:
     """What tells the fork from its parent: where it left, and what it changed."""
-    words = [f"{_title(name)} {value:g}" for name, value in knobs.items()]
+    words = [f"{spoken(name)} {value:g}" for name, value in knobs.items()]
     words += [f"{name.replace('_', ' ')} {value}" for name, value in changes(now, before).items()]
     return f"From step {step:,}{': ' if words else ''}{', '.join(words)} · {run.meta.title or run.id}"
-
-
-def _title(name: str) -> str:
-    param = knob(name)
-    return param.title.lower() if param else name

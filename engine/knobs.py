@@ -176,6 +176,13 @@ def knob(name: str) -> Param | None:
     return DROPOUT_PARAM if name == "dropout" or name.startswith(DROPOUT) else BY_NAME.get(name)
 
 
+def spoken(name: str) -> str:
+    """What ``name`` is called within a sentence: learning rate, L2 penalty."""
+    param = knob(name)
+    title = param.title if param else name
+    return title if title[1:2].isdigit() else title[:1].lower() + title[1:]
+
+
 def initial(graph: Graph, optimizer: str = "") -> dict[str, float]:
     """Every knob at its default (with ``optimizer``, where it has its own); one for each dropout, and where there are
     several Outputs for the weight of each, as drawn."""

@@ -342,11 +342,18 @@ def test_out_of_memory_offers_half_the_batch():
 
 
 @pytest.mark.parametrize(
-    ("before", "lr", "words"),
-    [(0.5, 0.1, "a tenth of the learning rate (0.1)"), (0.01, 0.01, "the learning rate that it had (0.01)")],
+    ("before", "labels"),
+    [
+        ({"lr": 1.0}, ["a tenth of the learning rate (0.1)"]),
+        ({"lr": 0.5}, ["learning rate 0.5, as it was then", "a tenth of the learning rate (0.1)"]),
+        ({"lr": 0.01}, ["learning rate 0.01, as it was then"]),
+        ({"lr": 0.01, "l2": 0.0, "speed": 0.0}, ["learning rate 0.01, L2 penalty 0, as they were then"]),
+    ],
 )
-def test_a_cure_never_asks_for_more_than_the_learning_rate_of_then(before, lr, words):
-    knobs = {"lr": 1.0, "clip_norm": 0.5, "batch_size": 8}
+def test_what_was_turned_since_can_be_undone_and_no_learning_rate_is_larger_than_then(before, labels):
+    knobs = {"lr": 1.0, "clip_norm": 0.5, "batch_size": 8, "l2": 1.0, "speed": 50.0}
     moments = [Moment(0), Moment(50, loss=1.0)]
-    (found,) = cures("numbers", moments, knobs, lambda step: {"lr": before * step / 50}, False)
-    assert found == {"step": 50, "knobs": {"lr": lr}, "label": f"Go back to step 50 with {words}"}
+    found = cures("numbers", moments, knobs, lambda step: before if step == 50 else {}, False)
+    assert [f["label"] for f in found] == [f"Go back to step 50 with {words}" for words in labels]
+    assert all(f["step"] == 50 for f in found)
+    assert found[0]["knobs"] == {k: v for k, v in before.items() if k != "speed"} or labels[0].startswith("a tenth")
