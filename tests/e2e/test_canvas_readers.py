@@ -159,12 +159,17 @@ def test_another_network_has_another_undo(browser: Browser, url: str) -> None:
     context.close()
 
 
-def test_on_a_phone_a_wide_drawing_opens_whole_and_a_list_is_offered(phone: Page, url: str) -> None:
+def test_on_a_phone_a_wide_drawing_opens_at_its_input_to_be_read_and_a_list_is_offered(phone: Page, url: str) -> None:
     phone.goto(f"{url}/?drawing=fifty")
     canvas = Canvas(phone)
     expect(canvas.node("input_1")).to_be_visible(timeout=60_000)
     canvas.rest()
     assert in_view(canvas, "input_1")
+    read = canvas.node("input_1").bounding_box()
+    assert read
+    assert read["width"] > 90
+    canvas.tool("Fit view").tap()
+    canvas.rest()
     assert in_view(canvas, "output_1")
     phone.get_by_role("button", name="Show as a list").tap()
     rows = phone.get_by_role("list", name="Layers in the order of the flow").get_by_role("listitem")

@@ -15,7 +15,7 @@ import { Ctx, LayerNode, TensorEdge, useDoc } from "./parts";
 import { Stack } from "./Stack";
 import { Sticky } from "./Sticky";
 import { Toolbar } from "./Toolbar";
-import { focusNode, NARROW, READABLE, useView } from "./view";
+import { bounds, focusNode, NARROW, READABLE, useView } from "./view";
 
 const nodeTypes = { layer: LayerNode, note: Sticky };
 const edgeTypes = { tensor: TensorEdge };
@@ -235,11 +235,15 @@ function Flow({ onPaneClick, menu, root }: Omit<ShownProps, "stack" | "children"
   );
 }
 
-/** On a phone, a drawing that is whole is often too small to read: a list is not. */
+/** On a phone, a drawing that does not fit when it is readable: a list does. */
 function Offer() {
   const { doc } = useContext(Ctx);
-  const small = useFlowStore((s) => s.width < NARROW && s.transform[2] < READABLE), some = useDoc((s) => s.nodes.length > 0);
-  return small && some ? <button type="button" className="offer" onClick={() => doc.toggle("stack")}>Show as a list</button> : null;
+  const width = useFlowStore((s) => s.width), height = useFlowStore((s) => s.height);
+  const large = useDoc((s) => {
+    const all = s.nodes.length ? bounds(s.nodes) : { w: 0, h: 0 };
+    return all.w * READABLE > width || all.h * READABLE > height;
+  });
+  return large && width < NARROW ? <button type="button" className="offer" onClick={() => doc.toggle("stack")}>Show as a list</button> : null;
 }
 
 /** What was just done or refused: for the ear always, for the eye when something was refused. */

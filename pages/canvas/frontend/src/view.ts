@@ -8,7 +8,7 @@ import { Ctx, useDoc } from "./parts";
 // What fitting leaves free (px): the toolbar stands on top, or, with nothing to edit, one button at the left.
 const FRAME = { top: 24, left: 40, right: 40, bottom: 24 };
 const VIEW_FRAME = { top: 16, left: 72, right: 32, bottom: 44 };
-export const READABLE = 0.5;
+export const READABLE = 0.5; // the least zoom at which a layer is read
 const CLOSE = 0.65, CLOSEST = 1.15; // zoom
 export const NARROW = 620; // px, as in style.css: what is narrower is a phone
 const EDGE = 24; // px from the border to the first layer
@@ -27,13 +27,13 @@ export function useView(root: RefObject<HTMLDivElement | null>) {
   const fit = useCallback((duration = glide(200)) => {
     void flow.fitView({ padding: px(frame()), maxZoom: CLOSEST, duration });
   }, [flow, frame]);
-  /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. On a phone
-   *  two fingers are at hand, and a list is offered beside (see Offer). */
+  /** What a document is first seen as: whole, or, where that would be too small to read, from its beginning. A phone
+   *  offers a list beside (see Offer). */
   const open = useCallback(() => {
     const box = pane(), all = bounds(doc.st.nodes), { top, left, right, bottom } = frame();
     if (!box || !doc.st.nodes.length) return;
     const wide = box.clientWidth - left - right, high = box.clientHeight - top - bottom;
-    if (doc.st.readonly || box.clientWidth < NARROW || Math.min(wide / all.w, high / all.h) >= READABLE) return fit(0);
+    if (doc.st.readonly || Math.min(wide / all.w, high / all.h) >= READABLE) return fit(0);
     const first = beginning(doc.st.nodes, doc.st.edges);
     const whole = all.h * CLOSE <= high; // every row can be seen: they stand in the middle
     const y = whole ? top + (high - all.h * CLOSE) / 2 - all.y * CLOSE : top + EDGE - first.y * CLOSE;
@@ -94,7 +94,7 @@ export function focusNode(root: HTMLElement, id: string) {
   }, 60);
 }
 
-function bounds(nodes: FNode[]) {
+export function bounds(nodes: FNode[]) {
   const x = Math.min(...nodes.map((n) => n.position.x)), y = Math.min(...nodes.map((n) => n.position.y));
   const right = Math.max(...nodes.map((n) => n.position.x + sizeOf(n).w));
   return { x, y, w: right - x, h: Math.max(...nodes.map((n) => n.position.y + sizeOf(n).h)) - y };
