@@ -22,6 +22,7 @@ from engine.repeating import Repetition
 from engine.store import RunFolder
 from pages.forms import escape, tell
 from pages.preview import draw
+from pages.settings import Choice
 
 POLL = 0.5  # seconds
 JOB = "repeat"
@@ -46,7 +47,7 @@ def other_settings(run: RunFolder, config: TrainConfig) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes(config, run.config).items())
 
 
-def culprits(run: RunFolder) -> None:
+def culprits(run: RunFolder, form: Choice) -> None:
     """The batch at which the run stopped by itself, as long as it has not gone on."""
     hit, state = run.log.last("hit"), run.log.last("state")
     if hit is None or state is None or state.body["state"] not in ("paused", "failed") or not hit.body["rows"]:
@@ -55,10 +56,18 @@ def culprits(run: RunFolder) -> None:
     with st.expander(f"The batch that stopped it: {len(rows)} examples", icon=":material/search:", key="culprits"):
         st.caption(escape(hit.body["says"]))
         st.caption("Numbers of the training examples: " + ", ".join(map(str, rows[:64])) + (" …" * (len(rows) > 64)))
-        if run.config.data.name != "csv":  # a table is read by a process of its own
-            data = load(run.config.data, run.config.seed)
-            if data.kind != "series":  # its windows overlap: they make no picture together
-                draw(preview(picked(data, rows)))
+        data = data_of(run, form)
+        if data is not None and data.kind != "series":  # its windows overlap: they make no picture together
+            draw(preview(picked(data, rows)))
+
+
+def data_of(run: RunFolder, form: Choice) -> Dataset | None:
+    """What ``run`` is trained on. A table is read by a process of its own, so of one there is what the form has."""
+    config, table = run.config, run.path / "data.csv"
+    if config.data.name != "csv":
+        return load(config.data, config.seed)
+    same = (form.config.data, form.config.seed) == (config.data, config.seed)
+    return form.data if same and form.csv and table.is_file() and form.csv.samefile(table) else None
 
 
 def picked(data: Dataset, rows: Sequence[int]) -> Dataset:

@@ -71,7 +71,7 @@ def body() -> None:
             branch(run, panel.fork, choice)
         session.save()
         if run:
-            culprits(run)
+            culprits(run, choice)
         if run and not hidden("repeat"):
             repeat(run)
         if run and not hidden("export"):

@@ -14,9 +14,10 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message
 
+from builder import templates
 from builder.diagnostic import Refused
 from engine import kept
-from engine.config import DataRef
+from engine.config import DataRef, TrainConfig
 from engine.control import Inbox
 from engine.data import load, preview
 from engine.repeating import Repetition
@@ -25,6 +26,7 @@ from engine.worker import work
 from pages import browsers, moments
 from pages.browsers import COOKIE, NAME, Naming
 from pages.live import routes
+from pages.settings import Choice
 from tests.engine.running import make
 from tests.pages.test_pages import button, opened, said
 
@@ -104,6 +106,20 @@ def test_train_shows_the_batch_that_stopped_a_run(workspace: Path) -> None:
     test = opened("train", lambda t: t.query_params.update(run=run.id))
     assert any(e.label == "The batch that stopped it: 32 examples" for e in test.expander)
     assert "Numbers of the training examples: " in said(test)
+
+
+def test_of_a_table_the_batch_is_shown_where_the_form_has_the_same_one(workspace: Path) -> None:
+    upload = workspace / "upload.csv"
+    upload.write_text("a,b,kind\n" + "".join(f"{i % 7},{i % 5},{'ab'[i % 2]}\n" for i in range(60)))
+    ref = DataRef("csv", {"target": "kind"})
+    run = RunFolder.create(workspace, templates.load("iris_mlp"), TrainConfig(ref), csv=upload)
+    data = load(ref, 0, run.path)
+    form = Choice(TrainConfig(ref, optimizer="sgd"), data, upload)
+    assert moments.data_of(run, form) is data
+    other = workspace / "other.csv"
+    other.write_bytes(upload.read_bytes())
+    for wrong in (replace(form, csv=other), replace(form, csv=None), replace(form, config=TrainConfig(ref, seed=1))):
+        assert moments.data_of(run, wrong) is None
 
 
 @pytest.mark.parametrize("name", ["circle", "digits", "iris"])
