@@ -129,7 +129,8 @@ export class Card {
     Object.assign(this.root.dataset, { step, time, drawnAt: (performance.timeOrigin + performance.now()) / 1000, cost: this.cost.toFixed(1) });
   }
 
-  private touch(): void {
+  /** Draws anew as soon as can be, for someone has asked for it. */
+  touch(): void {
     this.dirty = true;
     this.next = 0;
     this.whole.at = -Infinity;

@@ -188,7 +188,7 @@ export class Panel {
 
   private pick(copy: number): void {
     this.copy = copy;
-    this.redraw();
+    for (const card of this.cards) if (card.chart.each) card.touch();
   }
 
   private command(command: Command): void {

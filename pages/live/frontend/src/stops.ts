@@ -14,6 +14,7 @@ export class Stops {
   private readonly layer = el("select", { "aria-label": "Layer", hidden: true });
   private readonly sign: HTMLSelectElement;
   private readonly value = el("input", { type: "number", step: "any", class: "ll-field", "aria-label": "Value" });
+  private readonly copies = el("p", { class: "ll-hint", hidden: true }, "The first copy that gets there pauses all.");
   private readonly note = el("span", { class: "ll-ack", role: "status" });
   private when: string[] = [];
   private layers = "?";
@@ -27,7 +28,7 @@ export class Stops {
     const form = el("form", { class: "ll-pausing", submit: (event: Event) => this.add(event) },
       el("label", { for: id, class: "ll-hint" }, "Pause when"), this.quantity, this.layer,
       el("div", { class: "ll-row" }, this.sign, this.value, add));
-    this.root = el("fieldset", { class: "ll-group" }, el("legend", {}, "Breakpoints"), this.list, form, this.note);
+    this.root = el("fieldset", { class: "ll-group" }, el("legend", {}, "Breakpoints"), this.list, form, this.copies, this.note);
     this.choose();
   }
 
@@ -35,6 +36,7 @@ export class Stops {
   show(data: Data, history: History, on: boolean): void {
     this.data = data;
     this.root.hidden = data.hide.includes("breakpoints");
+    this.copies.hidden = !history.started?.copies;
     this.when = data.run ? history.breakpoints : data.breakpoints;
     this.root.querySelectorAll<HTMLInputElement>("input, select, button").forEach((part) => { part.disabled = !on; });
     const layers = history.layerIds.join("\n"), key = `${this.when.join("\n")} ${on}`;
