@@ -47,7 +47,7 @@ from engine.throttle import Throttle
 from engine.timeline import PACE, last_step
 
 CHECKPOINT_SECONDS = 10.0
-STRIDE_SECONDS = 0.01  # a call to a lane that can train several batches takes about that long; commands and looks wait
+STRIDE_SECONDS = 0.025  # a call to a lane that trains many batches takes about that long; commands and looks wait
 LOOK_SECONDS = 0.01  # a run that waits looks so often for a command
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into periodic checkpoints of large networks
 DRAG_SECONDS = 1.0  # turns of knobs that follow each other within this are one: what was before it is kept
