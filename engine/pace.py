@@ -109,33 +109,27 @@ class Toll:
         self.ledger = ledger
         self._each: float | None = None  # of a step that is not looked into, as they were lately
         self._more: float | None = None  # of one that is looked into
-        self._left = ledger.clock()
+        self._began = ledger.clock()
         self._open = False
 
     @property
     def cost(self) -> float:
         return max(0.0, self._more or 0.0)
 
-    def begin(self) -> None:
-        """Before a step that is looked into."""
-        self._open, self._left = True, self.ledger.clock()
+    def begin(self, looked_into: bool) -> None:
+        """Before a step, or several that are not looked into: what others do in between is not their time."""
+        self._open, self._began = looked_into, self.ledger.clock()
 
     def trained(self, count: int, looking: float = 0.0) -> None:
-        """After ``count`` steps, whether they are looked into or not; ``looking`` took so many CPU-seconds of that."""
-        now = self.ledger.clock()
-        each, self._left = (now - self._left - looking) / max(count, 1), now
+        """After ``count`` steps; ``looking`` took so many CPU-seconds of them."""
+        each = (self.ledger.clock() - self._began - looking) / max(count, 1)
         if not self._open:
             self._each = each if self._each is None else 0.8 * self._each + 0.2 * each
             return
-        self._open = False
         if self._each is not None:
             more = each - self._each
             self._more = more if self._more is None else 0.9 * self._more + 0.1 * more
         self.ledger.add("interruption", self.cost)
-
-    def leave(self) -> None:
-        """After all is told of a step."""
-        self._left = self.ledger.clock()
 
 
 class Governor:

@@ -45,8 +45,8 @@ class Reporter:
         looks = self.pace.due(step, seconds)
         looks = looks | POINT if step == 1 else looks
         looks = (self.measuring.looks(looks, seconds) if self.measuring else looks) & self.possible
+        self._toll.begin(looked_into=bool(looks & WITHIN))
         if self.observer is not None and looks & WITHIN:
-            self._toll.begin()
             self.observer.before(looks)
         return looks
 
@@ -82,7 +82,6 @@ class Reporter:
         if self.measuring is not None and (self.measuring.changed or seconds - self.told >= COSTS_SECONDS):
             self.told = seconds
             found.append(Event("costs", step, self.measuring.costs()))
-        self._toll.leave()
         return found
 
     def idle(self, seconds: float) -> None:

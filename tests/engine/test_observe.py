@@ -12,9 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.log import Log
 from engine.loop import Training
 from engine.pace import EVERYTHING, INSIDE, EveryN, Governor, Ledger, Toll
 from engine.quantities.quantity import numbers
+from engine.recorder import Recorder
 from engine.report import POINT
 from tests.engine.drawn import CASES, CNN, advance, finish, make, same, trained, weights
 
@@ -159,13 +161,10 @@ def test_the_toll_of_a_step_is_what_it_takes_beyond_one_that_is_not_looked_at():
     toll = Toll(Ledger(lambda: now[0]))
 
     def train(seconds: float, steps: int, looked: bool) -> None:
-        if looked:
-            toll.begin()
+        toll.begin(looked)
         now[0] += seconds
         toll.trained(steps)
-        if looked:
-            now[0] += 5.0  # looking, and an evaluation: paid elsewhere
-            toll.leave()
+        now[0] += 5.0  # an evaluation, or the turn of another copy
 
     train(9.0, 1, looked=True)
     assert toll.cost == 0.0  # nobody knows yet what a step takes
@@ -183,12 +182,27 @@ def test_the_toll_of_a_step_is_what_it_takes_beyond_one_that_is_not_looked_at():
 def test_what_the_observer_pays_for_itself_is_no_toll():
     now = [0.0]
     toll = Toll(Ledger(lambda: now[0]))
+    toll.begin(looked_into=False)
     now[0] += 0.1
     toll.trained(1)
-    toll.begin()
+    toll.begin(looked_into=True)
     now[0] += 0.5
     toll.trained(1, looking=0.3)
     assert toll.cost == pytest.approx(0.1)
+
+
+def test_writing_down_what_is_seen_is_paid_for_and_told(tmp_path):
+    training = make()
+    training.report.pace = governor = Governor()
+    training.report.recorded(0.0, 0.25)
+    assert governor.together.spent == 0.25
+    assert training.report.ledger.body()["spent"]["recording"] == [0.25, 1]
+    recorder = Recorder(Log(tmp_path / "log.sqlite"))
+    recorder.add(training.started())
+    assert recorder.write(0.0) > 0
+    assert recorder.write(0.0) == 0.0  # there is nothing more
+    recorder.add(training.started())
+    assert recorder.write(0.0) == 0.0  # nor is it time yet
 
 
 def test_the_first_step_looks_at_everything_at_once():
