@@ -112,7 +112,7 @@ function facts(history: History): string {
   if (history.started || history.step) parts.push(`step ${count(history.step)}${steps ? ` of ${count(steps)}` : ""}`);
   if (point && state === "running" && point.steps_per_s) parts.push(`${count(point.steps_per_s)} steps/s`);
   if (point && typeof point.val_metric === "number")
-    parts.push(validated(history.started?.metric, point.val_metric));
+    parts.push(validated(history.started?.metric, point.val_metric) + (history.started?.copies ? " (middle copy)" : ""));
   if (history.started?.device) parts.push(device(history.started));
   return parts.join(" · ");
 }

@@ -9,7 +9,7 @@ const BY_NUMBER = ["seed", "order"];
 export const copies: Chart = {
   id: "copies",
   title: () => "Each copy now",
-  says: (history) => `A dot for each of the ${history.started?.copies?.count ?? 0} copies, all trained at once. ${history.started?.copies?.reason ?? ""}`,
+  says: (history) => `A dot for each of the ${history.started?.copies?.count ?? 0} copies, all trained at once; the middle one colours the canvas. ${history.started?.copies?.reason ?? ""}`,
   kinds: ["point", "started"],
   period: 400,
   shown: (history) => Boolean(history.started?.copies),
