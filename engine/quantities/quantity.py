@@ -75,7 +75,7 @@ class Activations:
     """Outputs of several nodes laid end to end, so that one pass of NumPy serves all of them.
 
     ``outputs`` are arrays (batch, …), one per node. Of one larger than SAMPLE values a part stands for all: see
-    ``cut``. ``room`` is that of outputs of the same shapes before, if there is one.
+    ``cut``. ``room`` is that of earlier outputs of the same shapes, if there were some: they are overwritten.
     """
 
     def __init__(self, nodes: Sequence[Measured], outputs: Sequence[Array], room: Room | None = None) -> None:
@@ -116,9 +116,9 @@ def cut(node: Measured, output: Array) -> Cut:
     """
     unit, step = node.unit_axis % output.ndim, -(-output.size // SAMPLE)
     places = output.size // (len(output) * output.shape[unit])
-    if step <= 1 or output.strides[0] != min(output.strides) or places < step:
-        return thin
     last = unit == output.ndim - 1
+    if step <= 1 or output.strides[0] != min(output.strides) or places < step or not (last or unit == 1):
+        return thin
     while math.gcd(step, output.shape[-2 if last else -1]) > 1:  # or only a few columns of an image would be seen
         step += 1
     if last:
