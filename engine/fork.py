@@ -21,6 +21,7 @@ from engine.store import RunFolder
 from engine.timeline import PACE, segments
 
 Knobs = Mapping[str, float]
+NO_CHANGE = ("steps", "max_seconds", "breakpoints", "knobs", "data")  # the last two are told apart from settings
 
 
 def fork(
@@ -40,7 +41,7 @@ def fork(
     start, standing = checkpoint(run, step), dict(about(run, step)["knobs"])
     turned = checked(standing, knobs or {})
     past = segments(run, step)
-    before = past[-1].config if past else run.config
+    before = replace(past[-1].config if past else run.config, breakpoints=stops(run))
     now = settings(config or before, before, step)
     others = [t for t in turns_ahead(run, step) if t.name != PACE]
     again = [t for t in others if not any(same_knob(t.name, name) for name in knobs or {})]
@@ -56,6 +57,12 @@ def fork(
         origin=Origin(run.id, step, ahead, past),
         start=start,
     )
+
+
+def stops(run: RunFolder) -> tuple[str, ...]:
+    """The breakpoints that hold in ``run`` now."""
+    last = run.log.last("breakpoints")
+    return tuple(last.body["when"]) if last else run.config.breakpoints
 
 
 def checked(standing: dict[str, float], knobs: Knobs) -> dict[str, float]:
@@ -79,9 +86,9 @@ def settings(config: TrainConfig, before: TrainConfig, step: int) -> TrainConfig
 
 
 def changes(now: TrainConfig, before: TrainConfig) -> dict[str, Any]:
-    """The settings in which ``now`` differs, by name; not how many steps, which is no change to the training."""
+    """The settings in which ``now`` differs, by name; not how far it goes, which is no change to the training."""
     ours, theirs = now.to_json(), before.to_json()
-    return {k: v for k, v in ours.items() if v != theirs[k] and k not in ("steps", "knobs", "data", "max_seconds")}
+    return {k: v for k, v in ours.items() if v != theirs[k] and k not in NO_CHANGE}
 
 
 def titled(run: RunFolder, step: int, knobs: Knobs, now: TrainConfig, before: TrainConfig) -> str:

@@ -31,6 +31,7 @@ from engine.control import Command, Inbox
 from engine.cures import Growth, cures
 from engine.events import OVER, Event, State
 from engine.faults import RunFault, diverged, is_out_of_memory
+from engine.fork import stops
 from engine.guard import Guard, rows_of
 from engine.keeper import Keeper
 from engine.kept import about
@@ -240,9 +241,8 @@ class Worker:
     def _break_as_before(self) -> None:
         """Sets the breakpoints of the run, or those that were set in it last. It does not stop at once where it stood
         when it was interrupted."""
-        last = self.run.log.last("breakpoints")
         hits = [r.body["when"] for r in self.run.log.every("hit") if r.step == self.training.step]
-        self._break(last.body["when"] if last else self.run.config.breakpoints, hits)
+        self._break(stops(self.run), hits)
 
     def _break(self, when: Sequence[str], crossed: Sequence[str] = ()) -> None:
         """Sets all breakpoints anew; the log has those that hold."""

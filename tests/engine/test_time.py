@@ -160,6 +160,18 @@ def test_a_fork_repeats_later_turns_but_those_that_it_changes(tmp_path, monkeypa
     ]
 
 
+def test_a_fork_has_the_breakpoints_that_hold_in_its_parent_now(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 50)
+    run = make(tmp_path, steps=100, breakpoints=("step=70",))
+    at_steps(monkeypatch, (50, {"do": "break", "when": ["step=80", "gap>9"]}), (60, {"do": "stop"}))
+    work(run, Inbox())
+    assert fork(tmp_path, run, 50).config.breakpoints == ("step=80", "gap>9")
+    form = replace(run.config, breakpoints=(), optimizer="sgd")
+    other = fork(tmp_path, run, 50, config=form)
+    assert other.config.breakpoints == ()
+    assert other.meta.title.startswith("From step 50: optimizer sgd · ")
+
+
 def test_a_knob_that_a_fork_leaves_as_it_was_is_not_turned_later_either(tmp_path, monkeypatch):
     keep_at(monkeypatch, 50)
     at_steps(monkeypatch, turn(80, "lr", 0.5), turn(90, "dropout", 0.5))
