@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,9 @@ from engine.config import DataRef
 from engine.data import load
 from engine.faults import RunFault
 from engine.lanes.eager import Eager
-from engine.lanes.native import build
-from engine.lanes.native.chain import Unfit
+from engine.lanes.native import build, worth
+from engine.lanes.native.chain import Chain, Unfit
+from engine.lanes.native.kinds import ENCODER, Layer
 from tests.engine.drawn import advance, chain, make
 from tests.engine.lanes import assert_alike, both, image
 
@@ -141,6 +143,13 @@ class TestSequences:
                     knobs={"batch_size": batch}).lane  # fmt: skip
         assert lane.name == ("native" if taken else "lean")
         assert taken or "transformer layers" in lane.reason
+
+    @pytest.mark.parametrize(("steps", "taken"), [(64, True), (1024, False)])
+    def test_attention_over_long_sequences_is_left_to_pytorch(self, steps: int, taken: bool):
+        layer = Layer(kind=ENCODER, steps=steps, features=64, hidden=256, heads=4)
+        net = Chain((layer, layer), {}, {}, (), 64 * steps, 64 * steps, 0)
+        with nullcontext() if taken else pytest.raises(Unfit, match="so long"):
+            worth.check(net, 32)
 
 
 def words(features: int = 8, form: dict[str, Any] | None = None, rows: int = 2000) -> Graph:

@@ -13,6 +13,7 @@ CALL = 2.5e6  # what PyTorch spends on calling one layer forward and backward, 5
 MEMORY = 360  # units of an LSTM whose weights still fit into the second cache: 1.2 times as fast at 256, 0.7 at 512
 ENCODER_GAIN = 1.8  # how much faster than PyTorch's an encoder layer of up to SLIM features is
 SLIM, FADING = 64, 0.35  # beyond, weights leave the cache between steps: 1.4 at 128 features, 1.1 at 256, 0.7 at 512
+LOOKS = 2**25  # numbers (128 MB) of how much each step looks at each: the kernel keeps them all, PyTorch does not
 ENCODER_CALL = 5e7  # what PyTorch spends on calling an encoder layer, 1 ms
 
 VECTOR = 16  # examples in the widest vectors that processors have: batches are filled up to whole ones
@@ -24,6 +25,8 @@ def check(chain: Chain, batch: int) -> None:
         raise Unfit(f"An LSTM of {large[0].hidden} units is large enough for PyTorch's own products to be faster.")
     filled = -(-batch // VECTOR) * VECTOR / batch
     encoders = [layer for layer in chain.layers if layer.kind == ENCODER]
+    if sum(layer.heads * layer.steps**2 for layer in encoders) * filled * batch > LOOKS:
+        raise Unfit("The sequences are so long that attention takes less memory in PyTorch than in the fast kernel.")
     if sum(_encoding(layer, batch) * (filled - _gain(layer)) - ENCODER_CALL for layer in encoders) > 0:
         raise Unfit(
             f"The transformer layers of this network are wide enough, or a batch of {batch} small enough, for "
