@@ -31,7 +31,7 @@ STEPS = 2  # a cosine needs two; they are made in memory and thrown away
 def measure(run: RunFolder, name: str) -> tuple[Event, ...]:
     """What the measurement ``name`` says of the last checkpoint. A reading looks at the step that would follow.
 
-    Of several copies each is measured as it ended, one after another.
+    Of several copies each is measured as it ended, one after another; one that broke has no end to speak of.
     """
     kind = next((kind for kind in MEASUREMENTS if kind == name), None)
     if kind is None:
@@ -41,7 +41,7 @@ def measure(run: RunFolder, name: str) -> tuple[Event, ...]:
     found, fault = list[Event | None](), None
     for training in as_they_ended(run, checkpoint):
         try:
-            found.append(_measured(training, name))
+            found.append(_measured(training, name) if training else None)
         except RunFault as error:  # the next step breaks, as of a copy whose last state is the one before it broke
             found.append(None)
             fault = fault or error
@@ -59,12 +59,16 @@ def last(run: RunFolder) -> Checkpoint | None:
     return Checkpoint.load(run.path, name) if name else None
 
 
-def as_they_ended(run: RunFolder, checkpoint: Checkpoint | None) -> Iterator[Training]:
-    """The training of ``run`` at ``checkpoint``, or at its beginning; of several copies one at a time."""
+def as_they_ended(run: RunFolder, checkpoint: Checkpoint | None) -> Iterator[Training | None]:
+    """The training of ``run`` at ``checkpoint``, or at its beginning; of several copies one at a time, and None for
+    one that broke: it was left behind, and not because early stopping held it there."""
     loaded = data.load(run.config.data, run.config.seed, run.path)
     each = variants(run.config)
     states = apart(checkpoint) if checkpoint else [None] * len(each)
     for config, state in zip(each, states, strict=True):
+        if state and checkpoint and state.step < checkpoint.step and not config.early_stopping:
+            yield None
+            continue
         own = replace(config, steps=last_step(config.steps, state.step if state else 0))
         yield Training(run.graph, own, loaded, resume=state, lane="auto")
 

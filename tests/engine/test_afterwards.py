@@ -114,6 +114,15 @@ def test_every_copy_of_a_run_that_is_over_is_measured_as_a_run_of_its_own_would_
             assert own.body == {field: found[k] for field, found in event.body["copies"].items()}
 
 
+def test_a_copy_that_broke_is_measured_no_more_when_the_run_is_over(tmp_path):
+    settings = {"copies": 3, "vary": {"lr": [0.01, 10.0, 0.02]}, "optimizer": "sgd", "loss": "mse"}
+    run = make(tmp_path, steps=300, **settings)
+    assert work(run, Inbox()) == "finished"
+    assert "Copy 2 (learning rate 10) ended" in run.log.last("diagnostic").body["what"]
+    (event,) = measure(run, "gain")
+    assert [gain is None for gain in event.body["copies"]["gain"]] == [False, True, False]
+
+
 @pytest.fixture(scope="module")
 def trained_copies(tmp_path_factory):
     """A run of two copies that is over, and for each a run of its own with its settings."""
