@@ -47,16 +47,20 @@ def fork(
     again = [t for t in others if not any(same_knob(t.name, name) for name in knobs or {})]
     ahead = (*(Turn(step, name, value) for name, value in turned.items()), *again)
     csv = run.path / "data.csv"
-    return RunFolder.create(
-        home,
-        run.graph,
-        now,
-        owner=owner,
-        title=titled(run, step, turned, now, before),
-        csv=csv if csv.is_file() else None,
-        origin=Origin(run.id, step, ahead, past),
-        start=start,
-    )
+    try:
+        return RunFolder.create(
+            home,
+            run.graph,
+            now,
+            owner=owner,
+            title=titled(run, step, turned, now, before),
+            csv=csv if csv.is_file() else None,
+            origin=Origin(run.id, step, ahead, past),
+            start=start,
+        )
+    except Refused:
+        checkpoint(run, step)  # which says so where it has been thinned out meanwhile
+        raise
 
 
 def stops(run: RunFolder) -> tuple[str, ...]:

@@ -362,6 +362,14 @@ def test_a_moment_that_is_gone_names_its_neighbours(tmp_path, monkeypatch):
         fork(tmp_path, run, 7)
 
 
+def test_a_moment_that_is_thinned_out_while_one_goes_back_to_it_is_told_as_gone(tmp_path, monkeypatch):
+    keep_at(monkeypatch, 7)
+    run = trained(tmp_path, steps=20)
+    monkeypatch.setattr("engine.fork.turns_ahead", lambda *_: kept.checkpoint(run, 7).unlink() or [])
+    with pytest.raises(Refused, match=r"^Step 7 of this run is not kept\."):
+        fork(tmp_path, run, 7)
+
+
 def test_a_fork_needs_nothing_of_its_parent(tmp_path, monkeypatch):
     keep_at(monkeypatch, 50)
     run = trained(tmp_path)
