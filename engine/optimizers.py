@@ -52,7 +52,7 @@ class Nesterov(Optimizer):
 
     def step(self, gradient: Tensor, lr: float, momentum: float) -> None:
         buffer = self.state["momentum"].mul_(momentum).add_(gradient)
-        self.weights.add_(gradient, alpha=-lr).add_(buffer, alpha=-lr * momentum)
+        self.weights.add_(gradient.add(buffer, alpha=momentum), alpha=-lr)  # in the order of torch, to the last bit
 
 
 class RMSprop(Optimizer):
