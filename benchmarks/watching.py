@@ -51,8 +51,14 @@ RESAMPLED = 1000  # times, for a standard error
 class Watched(Governor):
     """A second is a CPU-second of the training that is watched."""
 
+    wait = 0.0  # in seconds of the wall, before which so much CPU time cannot have passed: asking for it costs some
+
     def due(self, step: int, now: float) -> frozenset[str]:
-        return super().due(step, self.clock())
+        if now < self.wait:
+            return NOTHING
+        used = self.clock()
+        self.wait = now + self.next - used
+        return super().due(step, used)
 
     def paid(self, look: str, now: float, cost: float) -> None:
         super().paid(look, self.clock(), cost)

@@ -109,8 +109,9 @@ class Toll:
         self.ledger = ledger
         self._each: float | None = None  # of a step that is not looked into, as they were lately
         self._more: float | None = None  # of one that is looked into
-        self._began = ledger.clock()
+        self._began = 0.0
         self._open = False
+        self._timed = False  # whether steps that are not looked into were timed since the last that was
 
     @property
     def cost(self) -> float:
@@ -118,10 +119,15 @@ class Toll:
 
     def begin(self, looked_into: bool) -> None:
         """Before a step, or several that are not looked into: what others do in between is not their time."""
-        self._open, self._began = looked_into, self.ledger.clock()
+        self._open = looked_into
+        if looked_into or not self._timed:  # once is enough: to ask for the time is not free
+            self._began = self.ledger.clock()
 
     def trained(self, count: int, looking: float = 0.0) -> None:
         """After ``count`` steps; ``looking`` took so many CPU-seconds of them."""
+        if self._timed and not self._open:
+            return
+        self._timed = not self._open
         each = (self.ledger.clock() - self._began - looking) / max(count, 1)
         if not self._open:
             self._each = each if self._each is None else 0.8 * self._each + 0.2 * each

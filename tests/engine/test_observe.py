@@ -168,8 +168,8 @@ def test_the_toll_of_a_step_is_what_it_takes_beyond_one_that_is_not_looked_at():
 
     train(9.0, 1, looked=True)
     assert toll.cost == 0.0  # nobody knows yet what a step takes
-    for _ in range(5):
-        train(1.0, 10, looked=False)
+    train(1.0, 10, looked=False)
+    train(3.0, 10, looked=False)  # is not timed any more
     train(0.7, 1, looked=True)
     assert toll.cost == pytest.approx(0.6)
     train(0.7, 1, looked=True)
