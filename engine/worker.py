@@ -196,11 +196,11 @@ class Worker:
         stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
 
     def _turn_again(self) -> None:
-        """Turns the knobs that turn by themselves at this step (see ahead.py)."""
+        """Turns the knobs that turn by themselves at this step (see ahead.py). One that stands there already is told
+        as well: the log of this stretch has it then (see timeline.py)."""
         while self.turns and self.turns[0].step <= self.training.step:
             turn = self.turns.pop(0)
-            if self.training.tuning.values.get(turn.name) != turn.value:
-                self._set(turn.name, turn.value)
+            self._set(turn.name, turn.value)
 
     def _act(self, command: Command) -> None:
         match command["do"]:

@@ -291,6 +291,13 @@ def test_a_run_that_went_on_beyond_its_end_is_repeated_with_its_later_horizon(tm
     assert fingerprint(replay(account.of_run(run)).weights) == hash_of(run)
 
 
+def test_a_knob_turned_right_before_a_run_was_stopped_is_turned_in_its_repetition_too(tmp_path, monkeypatch):
+    at_steps(monkeypatch, turn(40, "lr", 0.3), (40, {"do": "stop"}))
+    run = trained(tmp_path, steps=80, end="stopped")
+    work(run, Inbox(), resume=True)
+    assert verdict(account.of_run(run), replay(account.of_run(run)))[0]
+
+
 def test_what_a_lost_worker_did_again_counts_once(tmp_path, monkeypatch):
     keep_at(monkeypatch, 30)
     at_steps(monkeypatch, turn(60, "lr", 0.3))
