@@ -30,7 +30,7 @@ from plotly.subplots import make_subplots
 from builder.graph import Edge, Graph, Node
 from builder.spec import TensorSpec
 from engine.config import DataRef, TrainConfig
-from engine.data.spec import Dataset, Field
+from engine.data.spec import Baseline, Dataset, Field
 from engine.lanes.lane import Wanted
 from engine.loop import Training
 from engine.worker import STRIDE_SECONDS
@@ -76,7 +76,7 @@ def data(examples: int) -> Dataset:
     y = random.integers(0, CLASSES, examples)
     given = Field("x", TensorSpec((FEATURES,)), x, x[:64])
     wanted = Field("y", TensorSpec((), "int64"), y, y[:64], kinds=CLASSES, words=tuple("0123456789"))
-    return Dataset("numbers", "table", (given,), (wanted,), (), baseline=1 / CLASSES)
+    return Dataset("numbers", "table", (given,), (wanted,), (), Baseline(1 / CLASSES, "guessing"))
 
 
 def rate(size: Size, lane: Wanted, turns: int, seconds: float) -> float:

@@ -10,6 +10,7 @@ const WORDS: Record<string, string> = {
   evaluation: "Losses and metrics on fixed examples",
   interruption: "Showing what is inside of a step",
   step: "Copying weights and outputs",
+  recording: "Writing it down",
   boundary: "Decision boundary",
   hist: "Activations now, layer by layer",
   grad_norm: "Gradient size per layer",
