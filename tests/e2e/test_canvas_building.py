@@ -106,6 +106,8 @@ def test_layers_are_copied_into_another_tab_as_text(cnn: Canvas, browser: Browse
     drawing = there.until(lambda d: len(ids(d)) == 2)
     assert wires(drawing) == {("conv2d_1", "relu_1", 0)}
     assert set(drawing["selected"]) == {"conv2d_1", "relu_1"}
+    for node in ("conv2d_1", "relu_1"):  # Python may have them before they are drawn
+        expect(there.node(node).locator(".layer.sel")).to_be_visible()
     other.keyboard.press("Control+x")
     there.until(lambda d: ids(d) == [])
     other.keyboard.press("Control+z")
