@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ class Batches:
         )  # what is a target and an input is taken once
         self._different = different
         self._places = [[i for t in some for i, d in enumerate(different) if d is t] for some in (inputs, targets)]
+        self.n = len(inputs[0])
         self.epoch, self.position = 0, 0
         self._order = self._permutation()
         self.given = torch.zeros(0, dtype=torch.int64), np.zeros(1, np.int64)  # what ``rows`` gave last
@@ -54,10 +56,10 @@ class Batches:
         batch k has ``rows[bounds[k]:bounds[k + 1]]``."""
         parts, stops, taken = [], [np.zeros(1, np.int64)], 0
         while count:
-            if self.position >= len(self._order):
+            if self.position >= self.n:
                 self.epoch, self.position = self.epoch + 1, 0
                 self._order = self._permutation()
-            ends = self._ends(size, count)
+            ends = _ends(self.n - self.position, size, count)
             here = int(ends[-1])
             parts.append(self._order[self.position : self.position + here])
             stops.append(ends + taken)
@@ -65,20 +67,9 @@ class Batches:
         self.given = (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
         return self.given
 
-    def _ends(self, size: int, count: int) -> NDArray[np.int64]:
-        """Where each of the next batches ends, from here: ``count`` or as many as are left of this epoch."""
-        left = len(self._order) - self.position
-        batches = -(-left // size)
-        if batches > 1 and left % size == 1 < size:
-            batches -= 1
-        ends = np.arange(1, min(count, batches) + 1, dtype=np.int64) * size
-        if batches <= count:
-            ends[-1] = left
-        return ends
-
     def _permutation(self) -> Tensor:
         # NumPy's generator takes the pair as its seed; drawing here leaves torch's stream to dropout and noise.
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.x))
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
         return torch.from_numpy(order).to(self.x.device)
 
     def state(self) -> dict[str, int]:
@@ -87,6 +78,19 @@ class Batches:
     def restore(self, state: dict[str, int]) -> None:
         self.epoch, self.position = state["epoch"], state["position"]
         self._order = self._permutation()
+
+
+@lru_cache(maxsize=64)  # of every epoch but the one at hand they are the same
+def _ends(left: int, size: int, count: int) -> NDArray[np.int64]:
+    """Where each of the next batches ends: ``count``, or as many as ``left`` examples of this epoch make."""
+    batches = -(-left // size)
+    if batches > 1 and left % size == 1 < size:
+        batches -= 1
+    ends = np.arange(1, min(count, batches) + 1, dtype=np.int64) * size
+    if batches <= count:
+        ends[-1] = left
+    ends.flags.writeable = False
+    return ends
 
 
 def resident(array: NDArray[np.generic], device: torch.device) -> Tensor:

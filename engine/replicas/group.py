@@ -31,7 +31,7 @@ from engine.report import POINT
 BATCHED = "All copies train in one program: the compiled kernel takes them in turn, many batches each."
 TURNS = "The copies take turns, one after another: {why}"
 WORKERS = "Each copy trains in a process of its own: {why}"
-STRETCHES = 3  # of time, at most, between two commands
+STRETCHES = 4  # of time, at most, between two commands: as long as from one look to the next
 
 
 class Group:
