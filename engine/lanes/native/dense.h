@@ -49,12 +49,7 @@ PART float *dense_down(const Job *job, int64_t n, const float *masks_end) {
     for (int64_t i = job->depth - 1; i >= first; i--) {
         const Layer *layer = job->layers + i;
         const float *x = y - layer->inputs * ld;
-        if (layer->kind == DROPOUT) {
-            masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
-            drop(layer, n, ld, masks_end, d, d);
-        } else if (layer->kind > DROPOUT)
-            activate_backward(layer, layer->outputs * ld, x, y, d);
-        else {
+        if (!value_backward(layer, n, x, y, d, &masks_end)) {
             const double most = (double)sizes(layer->outputs * ld, d) * sizes(layer->inputs * ld, x);
             if (!(most < 1e37)) return 0;
             if (i > first) {

@@ -93,14 +93,9 @@ PART void backward(const Job *job, int64_t n, const float *masks_end) {
     for (int64_t i = job->depth - 1; i >= first; i--) {
         const Layer *layer = job->layers + i;
         const float *x = y - layer->inputs * ld;
-        if (layer->kind == DROPOUT) {
-            masks_end -= layer->slope > 0 ? n * layer->outputs : 0;
-            drop(layer, n, ld, masks_end, d, d);
-        } else if (layer->kind == POSITIONS) {
+        if (layer->kind == POSITIONS) {
             if (!layer->table) place_back(layer, n, ld, d, job->gradient + layer->weight);
-        } else if (layer->kind > DROPOUT)
-            activate_backward(layer, layer->outputs * ld, x, y, d);
-        else {
+        } else if (!value_backward(layer, n, x, y, d, &masks_end)) {
             layer_backward(job, layer, n, x, y, d, i > first || layer->kind >= NORM ? other : 0);
             float *used = d;
             d = other;

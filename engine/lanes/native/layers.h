@@ -13,7 +13,6 @@ typedef struct {
     int64_t weight, bias;
 } Weights;
 
-
 typedef struct {
     int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
     int64_t weight, bias;          /* places in the flat parameters; bias is -1 where there is none */
@@ -99,4 +98,17 @@ PART int64_t drop(const Layer *layer, int64_t rows, int64_t ld, const float *m, 
         for (int64_t r = rows; r < ld; r++) y[o * ld + r] = 0;
     }
     return rows * outputs;
+}
+
+/* Backward, in place, through a layer that goes value by value; 0 where it is none. `masks` comes to stand before those
+   that the layer took. */
+INLINE int value_backward(const Layer *layer, int64_t n, const float *x, const float *y, float *d, const float **masks) {
+    const int64_t ld = padded(n);
+    if (layer->kind < DROPOUT) return 0;
+    if (layer->kind == DROPOUT) {
+        *masks -= layer->slope > 0 ? n * layer->outputs : 0;
+        drop(layer, n, ld, *masks, d, d);
+    } else
+        activate_backward(layer, layer->outputs * ld, x, y, d);
+    return 1;
 }

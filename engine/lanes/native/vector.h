@@ -32,6 +32,18 @@ INLINE float total(V v) {
     return sum;
 }
 
+/* e^(x - n ln 2) for x within ln(2)/2 of it, and so near 1. */
+INLINE V vexp_rest(V x, V n) {
+    V r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    V p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    return p * r * r + r + 1.f;
+}
+
 /* e^x to 1e-7 relative: 2^n times a polynomial in r = x - n ln 2, |r| <= ln(2)/2 (Cephes, expf). */
 INLINE V vexp(V x) {
     V bound = pick(x > all(88.3f), all(88.3f), x); /* a NaN stays one */
@@ -39,14 +51,7 @@ INLINE V vexp(V x) {
     V n = bound * 1.44269504f + 12582912.f; /* adding 1.5 * 2^23 rounds to the nearest integer */
     I exponent = (I)n << 23;
     n -= 12582912.f;
-    V r = bound - n * 0.693359375f + n * 2.12194440e-4f;
-    V p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    V power = (V)((I)(p * r * r + r + 1.f) + exponent);
+    V power = (V)((I)vexp_rest(bound, n) + exponent);
     power = pick(x > all(88.7f), all(__builtin_inff()), power);
     return pick(x == x, power, x);
 }
@@ -57,14 +62,7 @@ INLINE V vexp_below(V x) {
     V n = bound * 1.44269504f + 12582912.f;
     V power = (V)(((I)n << 23) + 0x3f800000); /* 2^n */
     n -= 12582912.f;
-    V r = bound - n * 0.693359375f + n * 2.12194440e-4f;
-    V p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    return (p * r * r + r + 1.f) * power;
+    return vexp_rest(bound, n) * power;
 }
 
 /* tanh: an odd polynomial near 0, where the quotient would lose digits, and 1 - 2/(e^2x + 1) beyond (Cephes, tanhf). */
