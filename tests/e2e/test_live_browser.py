@@ -289,26 +289,36 @@ MOVING = """async (m) => {
   const line = (j, k) => ({ type: "scatter", mode: "lines", x: [1, 2, 3, 4], y: [1, 20, 3 * k, 40].map((v) => v / j) });
   const around = { x: [1, 2, 3, 4, 4, 1], fill: "toself", line: { width: 0 } };
   const area = (k) => ({ ...line(1, k), ...around, y: [1, 20, 3 * k, 40, 30, 0.5] });
-  const lines = (k) => [area(k), line(1, k), line(2, k)];
+  const dots = (k) => ({ ...line(3, k), mode: "lines+markers" }), set = { ...line(4, 2), mode: "markers" };
+  const lines = (k) => [area(k), line(1, k), line(2, k), dots(k), set];
   const layout = { xaxis: { range: [0, 5] }, yaxis: { type: "log", range: [-2, 3] } };
   const at = (p, share) => p.getPointAtLength(share * p.getTotalLength());
   const sample = (p) => [0, 0.2, 0.4, 0.6, 0.8, 1].map((s) => at(p, s)).flatMap((q) => [q.x, q.y]);
   const seen = "path.js-fill, .trace:not(:first-child) path.js-line"; // there is no line around the area
-  const paths = () => [...plot.querySelectorAll(seen)].flatMap(sample);
+  const where = (p) => [p.getCTM().e, p.getCTM().f];
+  const spots = () => [...plot.querySelectorAll("path.point")].flatMap(where);
+  const paths = () => [...[...plot.querySelectorAll(seen)].flatMap(sample), ...spots()];
   await Plotly.newPlot(plot, lines(1), layout);
   const before = paths(), done = m.move(plot, lines(7), false), moved = paths();
   await Plotly.react(plot, lines(7), layout);
-  return { before, done, moved, drawn: paths(), beyond: m.move(plot, lines(700000), false) };
+  const drawn = paths();
+  const back = m.move(plot, lines(1), false) && paths(), none = dots(1);
+  none.y[1] = null;
+  const nothing = m.move(plot, [...lines(1).slice(0, 3), none, set], false);
+  return { points: spots().length / 2, before, done, moved, back, nothing, drawn, beyond: m.move(plot, lines(700000), false) };
 }"""  # fmt: skip
 
 
-def test_moving_lines_and_areas_gives_what_plotly_would_draw(page: Page, panel_app: str) -> None:
+def test_moving_lines_areas_and_points_gives_what_plotly_would_draw(page: Page, panel_app: str) -> None:
     page.goto(panel_app)
     page.wait_for_function("globalThis.Plotly")
     got = module(page, MOVING)
     assert got["done"] is True
     assert got["beyond"] is False  # what lies outside the axes is left to Plotly
+    assert got["nothing"] is False  # and so is a gap
+    assert got["points"] == 2 * 4
     assert got["before"] != pytest.approx(got["moved"], abs=5)
+    assert got["back"] == pytest.approx(got["before"], abs=0.3)
     assert got["moved"] == pytest.approx(got["drawn"], abs=0.3)
 
 

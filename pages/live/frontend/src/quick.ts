@@ -9,6 +9,8 @@ interface Axis {
   l2p(value: number): number;
 }
 
+type Write = () => void;
+
 const NUMBERS = ["x", "y", "z", "customdata", "color"];
 
 /** Everything of a figure but its numbers: while this stays the same, moving is enough. */
@@ -24,19 +26,22 @@ export function move(plot: any, data: Json[], cut: boolean): boolean {
   if (!xaxis || !yaxis) return false;
   const nodes = new Map<number, any>();
   for (const node of plot.querySelectorAll(".scatterlayer .trace, .heatmaplayer .hm")) nodes.set(node.__data__?.[0]?.trace?.index, node);
-  const writes: (() => void)[] = [];
+  const writes: Write[] = [];
   for (const [i, trace] of data.entries()) {
-    if (trace.visible === false || trace.mode === "markers") continue; // points of a data set stay where they are
-    const node = nodes.get(i);
-    const write = node && (trace.type === "heatmap" ? picture(node, trace) : outline(node, trace, xaxis, yaxis, cut));
-    if (!write) return false;
-    writes.push(write);
+    const node = nodes.get(i), dots = String(trace.mode).includes("markers");
+    if (trace.visible === false || (dots && !trace.x.length)) continue;
+    if (!node) return false;
+    const found: (Write | null)[] = [];
+    if (trace.type === "heatmap") found.push(picture(node, trace));
+    else if (trace.mode !== "markers") found.push(outline(node, trace, xaxis, yaxis, cut));
+    if (dots) found.push(points(node, trace, plot.data[i], xaxis, yaxis));
+    for (const write of found) if (write) writes.push(write); else return false;
   }
   for (const write of writes) write();
   return true;
 }
 
-function outline(node: Element, trace: Json, xaxis: Axis, yaxis: Axis, cut: boolean): (() => void) | null {
+function outline(node: Element, trace: Json, xaxis: Axis, yaxis: Axis, cut: boolean): Write | null {
   const area = trace.fill === "toself", path = node.querySelector(area ? "path.js-fill" : "path.js-line");
   if (!path) return null;
   const parts: string[] = [];
@@ -49,18 +54,34 @@ function outline(node: Element, trace: Json, xaxis: Axis, yaxis: Axis, cut: bool
   return () => path.setAttribute("d", parts.length ? `M${parts.join("L")}${area ? "Z" : ""}` : "M0,0");
 }
 
+const moved = new WeakMap<Element, { drawn: Json; last: Json }>(); // what points show since Plotly drew them
+
+/** Points of a set of data stay where they are; those beyond the axes, or of nothing, are left to Plotly. */
+function points(node: Element, trace: Json, drawn: Json, xaxis: Axis, yaxis: Axis): Write | null {
+  const before = moved.get(node), last = before?.drawn === drawn ? before.last : drawn;
+  const same = (name: "x" | "y") => trace[name].length === last[name].length && trace[name].every((v: unknown, k: number) => v === last[name][k]);
+  if (same("x") && same("y")) return () => {};
+  const dots = node.querySelectorAll("path.point");
+  const at: [number, number][] = trace.x.map((x: number, k: number) => [place(xaxis, x), place(yaxis, trace.y[k])]);
+  if (dots.length !== at.length || at.some(([x, y]) => outside(xaxis, x) || outside(yaxis, y))) return null;
+  return () => {
+    at.forEach(([x, y], k) => dots[k]!.setAttribute("transform", `translate(${xaxis.l2p(x).toFixed(1)},${yaxis.l2p(y).toFixed(1)})`));
+    moved.set(node, { drawn, last: trace });
+  };
+}
+
 /** Where `value` stands on `axis`, in the units of its range: powers of ten on a logarithmic one. */
 const place = (axis: Axis, value: number): number => (axis.type === "log" ? (value > 0 ? Math.log10(value) : NaN) : value);
 
 function outside(axis: Axis, place: number): boolean {
   const [a, b] = axis.range;
-  return place < Math.min(a, b) || place > Math.max(a, b);
+  return !Number.isFinite(place) || place < Math.min(a, b) || place > Math.max(a, b);
 }
 
 const canvas = document.createElement("canvas");
 
 /** An even heat map with a fixed scale: one pixel for each cell, stretched over the image that is there. */
-function picture(node: Element, trace: Json): (() => void) | null {
+function picture(node: Element, trace: Json): Write | null {
   const image = node.querySelector("image");
   if (!image || trace.zmax === undefined || trace.dx === undefined) return null;
   const rows: number[][] = trace.z, table = colours(trace.colorscale);
