@@ -11,6 +11,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from engine.executor import default_executor
+from pages import stale
 from pages.browsers import Naming
 from pages.forms import tell_bug
 from pages.live.routes import ROUTES as LIVE
@@ -27,6 +28,7 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     executor.close()
 
 
+stale.install()
 app = st.App(
     "pages/main.py",
     routes=[*LIVE, *PREVIEW],

@@ -19,7 +19,7 @@ from pages.export import take_away
 from pages.forms import tell
 from pages.hide import hidden
 from pages.inspector import inspector
-from pages.lead import lead, notices, watch
+from pages.lead import EVERY, beat, lead, notices
 from pages.picture import picture
 from pages.probe import probe_panel
 from pages.templates import menu, open_menu
@@ -144,6 +144,11 @@ def code(inference: Inference, doc: Doc) -> None:
             "Download model.py", text, "model.py", "text/x-python", icon=":material/download:", on_click="ignore"
         )
         st.code(text, language="python", line_numbers=True)
+
+
+@st.fragment(run_every=EVERY)
+def watch() -> None:
+    beat()
 
 
 editor()

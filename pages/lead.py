@@ -11,9 +11,11 @@ from pages.tab import clock
 EVERY = 3.0  # s
 
 
-@st.fragment(run_every=EVERY)
-def watch() -> None:
-    """The heartbeat of this tab; draws the page again when another tab took over, drew something, or has gone."""
+def beat() -> None:
+    """The heartbeat of this tab; draws the page again when another tab took over, drew something, or has gone.
+
+    Each page calls it from a fragment of its own: of one that pages share, Streamlit would not know whose it is.
+    """
     session.doc()
     if session.look():
         st.rerun()

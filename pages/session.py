@@ -84,7 +84,7 @@ def _leave() -> None:
         old = NetFolder(home(), st.session_state.net)
         if old.begun:
             _try(Lease(old.folder, this_tab(), active).release)
-        settings.choose(TrainConfig(DataRef(settings.FIRST)))
+        settings.choose(TrainConfig(DataRef(settings.FIRST), knobs=dict(settings.WATCHABLE)))
     for name in ("doc", "loads", "holder", "led", "net"):
         st.session_state.pop(name, None)
 

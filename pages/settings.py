@@ -32,6 +32,8 @@ from pages.hide import hidden
 from pages.preview import draw
 
 FIRST = "spiral"
+# A small network does tens of thousands of steps per second: held back, one can watch it and turn its knobs.
+WATCHABLE = {"speed": 1000.0}
 MAIN = ("optimizer", "steps")
 T = TypeVar("T")
 
@@ -75,8 +77,13 @@ def chosen(graph: Graph) -> TrainConfig:
     defaults = {p.name: p.default for p in BY_NAME[name].options}
     options = {n: value for n, value in options.items() if n not in defaults or value != defaults[n]}
     fields = {p.name: state[p.name] for p in SETTINGS if p.name in state} | of_copies(state)
-    knobs, stops = only_turned(st.session_state.get("knobs", {}), graph), tuple(st.session_state.get("breakpoints", ()))
-    return TrainConfig(DataRef(name, options), knobs=knobs, breakpoints=stops, **fields)
+    stops = tuple(st.session_state.get("breakpoints", ()))
+    return TrainConfig(DataRef(name, options), knobs=turned(graph), breakpoints=stops, **fields)
+
+
+def turned(graph: Graph) -> dict[str, float]:
+    """The knobs of ``graph`` that are not at their start."""
+    return only_turned(st.session_state.setdefault("knobs", dict(WATCHABLE)), graph)
 
 
 def choose(config: TrainConfig) -> None:

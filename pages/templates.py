@@ -61,12 +61,13 @@ def _card(template: Template) -> None:
 
 
 def use_template(template: Template) -> None:
-    """Seed, device and time limit stay as they are: they are the user's, whatever is trained."""
+    """Seed, device, time limit and pace stay as they are: they are the user's, whatever is trained."""
     _close()
     now = settings.chosen(templates.load(template.name))
     session.replace(templates.load(template.name))
     config = config_of(template)
-    settings.choose(replace(config, seed=now.seed, device=now.device, max_seconds=now.max_seconds))
+    knobs = {**config.knobs, **{name: now.knobs[name] for name in settings.WATCHABLE if name in now.knobs}}
+    settings.choose(replace(config, knobs=knobs, seed=now.seed, device=now.device, max_seconds=now.max_seconds))
 
 
 def config_of(template: Template) -> TrainConfig:

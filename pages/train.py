@@ -24,20 +24,16 @@ from pages.export import take_away
 from pages.forms import escape, tell, words
 from pages.hide import hidden, hidden_names
 from pages.inspector import problems
-from pages.lead import lead, notices, watch
+from pages.lead import EVERY, beat, lead, notices
 from pages.live import live_panel
 from pages.moments import culprits, go_on, other_settings, parent, repeat
-from pages.settings import Choice, only_turned, settings
-
-# A small network does tens of thousands of steps per second: held back, one can watch it and turn its knobs.
-WATCHABLE = {"speed": 1000.0}
+from pages.settings import Choice, only_turned, settings, turned
 
 
 @st.fragment
 def body() -> None:
     lead()
     notices()
-    st.session_state.setdefault("knobs", dict(WATCHABLE))
     left, right = st.columns([1, 3.2], gap="medium")
     run = attached()
     with left:
@@ -80,15 +76,14 @@ def body() -> None:
 
 def as_turned(choice: Choice) -> Choice:
     """``choice`` with the knobs and breakpoints that the panel holds for the next run."""
-    turned = only_turned(st.session_state.get("knobs", {}), session.doc().graph)
     stops = tuple(st.session_state.get("breakpoints", ()))
-    return replace(choice, config=replace(choice.config, knobs=turned, breakpoints=stops))
+    return replace(choice, config=replace(choice.config, knobs=turned(session.doc().graph), breakpoints=stops))
 
 
 def knobs() -> dict[str, float]:
     """The knobs as last turned, for the network drawn now: where the next run starts."""
     graph = session.doc().graph
-    return initial(graph) | only_turned(st.session_state.get("knobs", {}), graph)
+    return initial(graph) | turned(graph)
 
 
 def points(choice: Choice) -> list[tuple[float, float, float, bool]]:
@@ -213,6 +208,11 @@ def network(run: RunFolder | None) -> None:
     if view.graph != graph:
         view.load(graph)
     canvas(view, key="view", notes=notes(infer(graph)), feed=run.id if run else None, readonly=True, height=300)
+
+
+@st.fragment(run_every=EVERY)
+def watch() -> None:
+    beat()
 
 
 body()

@@ -305,7 +305,8 @@ MOVING = """async (m) => {
   const back = m.move(plot, lines(1), false) && paths(), none = dots(1);
   none.y[1] = null;
   const nothing = m.move(plot, [...lines(1).slice(0, 3), none, set], false);
-  return { points: spots().length / 2, before, done, moved, back, nothing, drawn, beyond: m.move(plot, lines(700000), false) };
+  const beyond = m.move(plot, lines(700000), false);
+  return { points: spots().length / 2, before, done, moved, back, nothing, drawn, beyond };
 }"""  # fmt: skip
 
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 PANEL = ".ll"
 RUN_ID = re.compile(r"run=([\w-]{16})")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    """One page for all steps: each test goes on where the one before it stopped."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(30_000)
-    yield page
-    page.close()
 
 
 def state(page: Page, wanted: str) -> None:
@@ -52,7 +41,7 @@ def another_run(page: Page, before: str) -> None:
     page.wait_for_url(re.compile("run=(?!" + re.escape(before) + ")"))
 
 
-def test_looking_back_shows_curves_pictures_and_knobs_of_then(page: Page, address: str, home: Path) -> None:
+def looking_back_shows_curves_pictures_and_knobs_of_then(page: Page, address: str, home: Path) -> None:
     page.goto(f"{address}/train")
     page.get_by_role("button", name="Train", exact=True).click()
     reach(page, 1500)
@@ -85,7 +74,7 @@ def test_looking_back_shows_curves_pictures_and_knobs_of_then(page: Page, addres
     expect(page.get_by_role("spinbutton", name=re.compile("L2 penalty.*exact"))).to_have_value("0.001")
 
 
-def test_going_on_from_there_is_another_run_with_the_first_behind_it(page: Page, home: Path) -> None:
+def going_on_from_there_is_another_run_with_the_first_behind_it(page: Page, home: Path) -> None:
     before = run_of(page)
     page.get_by_label("Look back").press("Home")
     page.get_by_label("Look back").press("ArrowRight")
@@ -105,13 +94,13 @@ def test_going_on_from_there_is_another_run_with_the_first_behind_it(page: Page,
     state(page, "stopped")
 
 
-def test_a_repetition_ends_with_the_same_weights(page: Page) -> None:
+def a_repetition_ends_with_the_same_weights(page: Page) -> None:
     page.get_by_text("Repeat and compare").click()
     page.get_by_role("button", name="Repeat this run").click()
     expect(page.get_by_text("The same to the bit after")).to_be_visible(timeout=90_000)
 
 
-def test_a_breakpoint_stops_at_its_step_and_shows_the_batch(page: Page, home: Path) -> None:
+def a_breakpoint_stops_at_its_step_and_shows_the_batch(page: Page, home: Path) -> None:
     before = run_of(page)
     page.get_by_role("button", name="Leave this run").click()
     state(page, "none")
@@ -135,7 +124,7 @@ def test_a_breakpoint_stops_at_its_step_and_shows_the_batch(page: Page, home: Pa
     reach(page, 1800)
 
 
-def test_what_broke_is_cured_with_one_click(page: Page) -> None:
+def what_broke_is_cured_with_one_click(page: Page) -> None:
     turn(page, "Learning rate", "10")
     turn(page, "L2 penalty", "1")
     state(page, "failed")
@@ -148,7 +137,7 @@ def test_what_broke_is_cured_with_one_click(page: Page) -> None:
     state(page, "running")
 
 
-def test_another_browser_neither_lists_nor_steers_it_by_accident(page: Page, browser: Browser, address: str) -> None:
+def another_browser_neither_lists_nor_steers_it_by_accident(page: Page, browser: Browser, address: str) -> None:
     other = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     other.set_default_timeout(30_000)
     other.goto(page.url)
@@ -164,7 +153,7 @@ def test_another_browser_neither_lists_nor_steers_it_by_accident(page: Page, bro
     other.context.close()
 
 
-def test_a_link_hides_looking_back_breakpoints_and_repeating(page: Page, address: str) -> None:
+def a_link_hides_looking_back_breakpoints_and_repeating(page: Page, address: str) -> None:
     run = run_of(page)
     fresh = page.context.browser.new_page() if page.context.browser else page
     fresh.goto(f"{address}/train?run={run}&hide=time,breakpoints,repeat")
@@ -173,3 +162,16 @@ def test_a_link_hides_looking_back_breakpoints_and_repeating(page: Page, address
     expect(fresh.get_by_label("Pause when")).to_be_hidden()
     expect(fresh.get_by_text("Repeat and compare")).to_have_count(0)
     fresh.close()
+
+
+def test_there_and_back_in_time(page: Page, browser: Browser, address: str, home: Path) -> None:
+    """One test, since each step goes on where the one before it stopped."""
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.set_default_timeout(30_000)
+    looking_back_shows_curves_pictures_and_knobs_of_then(page, address, home)
+    going_on_from_there_is_another_run_with_the_first_behind_it(page, home)
+    a_repetition_ends_with_the_same_weights(page)
+    a_breakpoint_stops_at_its_step_and_shows_the_batch(page, home)
+    what_broke_is_cured_with_one_click(page)
+    another_browser_neither_lists_nor_steers_it_by_accident(page, browser, address)
+    a_link_hides_looking_back_breakpoints_and_repeating(page, address)

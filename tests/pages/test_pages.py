@@ -70,7 +70,7 @@ def test_every_template_opens_whole_and_brings_its_data_and_settings() -> None:
         assert not test.exception, template.name
         state = test.session_state
         assert state.doc.graph == templates.load(template.name)
-        assert (state.dataset, state.knobs) == (template.dataset, template.knobs), template.name
+        assert (state.dataset, state.knobs) == (template.dataset, {**template.knobs, "speed": 1000.0}), template.name
         assert state.settings.items() >= template.settings.items(), template.name
 
 
@@ -79,6 +79,20 @@ def test_a_template_leaves_the_seed_and_the_device_to_the_user() -> None:
     test.session_state.settings |= {"seed": 7, "device": "cpu"}
     use(test, "Perceptron")
     assert (test.session_state.settings["seed"], test.session_state.settings["device"]) == (7, "cpu")
+
+
+def test_the_pace_is_slow_enough_to_watch_whatever_is_opened_and_stays_as_the_user_set_it() -> None:
+    test = opened("design")
+    assert test.session_state.knobs == {"speed": 1000.0}
+    use(test, "MLP with dropout")
+    assert test.session_state.knobs == {"speed": 1000.0}
+    test.session_state.knobs = {"speed": 20.0, "lr": 0.5}
+    use(test, "Perceptron")
+    assert test.session_state.knobs["speed"] == 20.0
+    assert test.session_state.knobs.get("lr") != 0.5
+    test.session_state.knobs = {}  # as fast as it goes
+    use(test, "Perceptron")
+    assert "speed" not in test.session_state.knobs
 
 
 def cards(test: AppTest) -> list[str]:

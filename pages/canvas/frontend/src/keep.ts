@@ -7,6 +7,7 @@ import type { Graph } from "./types";
 
 const MOST = 4_000_000, MOST_IN_ALL = 40_000_000; // characters of one drawing's steps, of all: the oldest give way
 const PAUSE = 400; // ms after an edit until it is written: a burst of edits is one write
+const LEFT = "layerloom-undo "; // what a page that went away had still to write: the database does not always take it then
 
 interface Size { used: number; chars: number }
 interface Line { at: number; steps: string[] } // steps in order, `at` is the present
@@ -21,21 +22,22 @@ const range = (net: string) => IDBKeyRange.bound([net], [net, []]); // every key
 
 export class Keeper {
   private line = ""; // the name of the line of steps that is written
-  private db: IDBDatabase | null = null; // open, since a page that goes away has no time to open it
+  private db: IDBDatabase | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private due: (() => void) | null = null;
+  private due: (() => Line) | null = null; // until the database has it
   private texts = new WeakMap<Snap, string>();
 
   constructor(private net: string) {
-    addEventListener("pagehide", this.flush);
+    addEventListener("pagehide", this.leave);
   }
-  stop() { this.flush(); this.db?.close(); removeEventListener("pagehide", this.flush); }
+  stop() { this.flush(); this.db?.close(); removeEventListener("pagehide", this.leave); }
 
   /** The steps before and after `now`, if it is a step of a line that was kept; `resume` goes on with that line. */
   async read(now: Graph): Promise<{ line: string; past: Snap[]; future: Snap[] } | null> {
     this.line = crypto.getRandomValues(new Uint32Array(2)).join("-");
     try {
       const db = (this.db ??= await storage()), wanted = canonical(now);
+      takeIn(db);
       const [keys, lines] = await Promise.all([
         asPromise(db.transaction("lines").objectStore("lines").getAllKeys(range(this.net))),
         asPromise<Line[]>(db.transaction("lines").objectStore("lines").getAll(range(this.net))),
@@ -53,21 +55,23 @@ export class Keeper {
   resume(line: string) { this.line = line; }
   /** Keeps `past`, `now` and `future` (the nearest step last), soon. */
   write(past: readonly Snap[], now: Snap, future: readonly Snap[]) {
-    this.due = () => this.put([...past, now, ...[...future].reverse()], past.length);
+    this.due = () => fitting([...past, now, ...[...future].reverse()].map((s) => this.text(s)), past.length);
     clearTimeout(this.timer);
     this.timer = setTimeout(this.flush, PAUSE);
   }
-  private flush = () => { clearTimeout(this.timer); this.due?.(); this.due = null; };
+  private get key() { return [this.net, this.line]; }
+  private flush = () => {
+    clearTimeout(this.timer);
+    const due = this.due;
+    if (due && this.db) put(this.db, this.key, due(), () => { if (this.due === due) this.due = null; });
+  };
+  private leave = () => {
+    if (!this.due) return;
+    const line = this.due();
+    try { localStorage.setItem(LEFT + JSON.stringify(this.key), JSON.stringify(line)); }
+    catch { this.flush(); } // too long for it
+  };
 
-  private put(snaps: Snap[], at: number) {
-    const key = [this.net, this.line], line = fitting(snaps.map((s) => this.text(s)), at);
-    try {
-      const change = this.db?.transaction(["lines", "sizes"], "readwrite");
-      change?.objectStore("lines").put(line, key);
-      change?.objectStore("sizes").put({ used: Date.now(), chars: chars(line.steps) } satisfies Size, key);
-      change?.commit();
-    } catch { /* as above */ }
-  }
   private text(s: Snap): string {
     const text = this.texts.get(s) ?? JSON.stringify({ doc: whole(s), path: pathOf(s) });
     this.texts.set(s, text);
@@ -79,6 +83,21 @@ export class Keeper {
     this.texts.set(snap, text);
     return snap;
   }
+}
+
+function put(db: IDBDatabase, key: string[], line: Line, done = () => {}) {
+  try {
+    const change = db.transaction(["lines", "sizes"], "readwrite");
+    change.objectStore("lines").put(line, key);
+    change.objectStore("sizes").put({ used: Date.now(), chars: chars(line.steps) } satisfies Size, key);
+    change.oncomplete = () => { localStorage.removeItem(LEFT + JSON.stringify(key)); done(); }; // what was left is older
+    change.commit();
+  } catch { /* private windows have no storage */ }
+}
+/** Writes what pages that went away left. */
+function takeIn(db: IDBDatabase) {
+  for (const name of Object.keys(localStorage).filter((n) => n.startsWith(LEFT)))
+    put(db, JSON.parse(name.slice(LEFT.length)) as string[], JSON.parse(localStorage.getItem(name)!) as Line);
 }
 
 /** The step that is the drawing `wanted`, the one nearest to `at`; -1 if none is. */
