@@ -19,6 +19,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import gc
 import json
 import sys
 import tempfile
@@ -200,6 +201,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked_for = parser.parse_args()
     everything = {}
+    gc.collect()
+    gc.freeze()  # as the runner has done when it forks a worker
     with tempfile.TemporaryDirectory() as folder:
         for name in asked_for.only:
             found = compare(name, asked_for.rounds, asked_for.seconds, asked_for.validated, Path(folder))

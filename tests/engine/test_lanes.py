@@ -86,6 +86,22 @@ class TestSameNumbers:
         lr = 0.001 if optimizer in ("rmsprop", "adam", "adamw") else 0.02
         assert_alike(*both(100, optimizer=optimizer, schedule="warmup_cosine", knobs={"lr": lr, **own}))
 
+    def test_adams_step_whatever_size_its_averages_have(self):
+        """The kernel estimates roots and quotients, of what is far too large as of what is nearly nothing."""
+        found = []
+        for lane in ("eager", "native"):
+            training = make(optimizer="adam", lane=lane)
+            mean, square = training.optimizer.state.values()
+            sizes = torch.tensor([0, 1e-45, 1e-37, 1e-30, 1e-12, 0.3, 7e9, 9e36, 1.1e37, 1e38, float("inf")])
+            square.copy_(sizes.repeat(len(square) // len(sizes) + 1)[: len(square)])
+            mean.copy_(torch.linspace(-1, 1, len(mean)))
+            before = training.flat.weights.clone()
+            advance(training, 1)
+            found.append(training.flat.weights - before)
+        assert bool(found[0].isfinite().all())
+        assert float(found[0].abs().max()) > 1e3  # where the average of squares is nearly nothing
+        assert torch.allclose(found[1], found[0], rtol=1e-5, atol=1e-7)
+
     @pytest.mark.parametrize("loss", ["cross_entropy", "mse", "mae", "huber", "bce"])
     @pytest.mark.parametrize("smoothing", [0.0, 0.2])
     def test_every_loss_of_classes(self, loss: str, smoothing: float):

@@ -69,13 +69,16 @@ INLINE Descent adam(float *w, const float *g, float *mean, float *square, double
 /* For a whole vector of parameters. */
 INLINE void descend_at(const Descent *s, int64_t i) {
     const V g = load(s->g + i);
-    V mean = load(s->mean + i), square = load(s->square + i), root;
+    V mean = load(s->mean + i), square = load(s->square + i), by;
     mean += s->rise * (g - mean);
     square = square * s->old + s->fresh * (g * g);
-    for (int l = 0; l < WIDTH; l++) root[l] = sqrtf(square[l]);
     store(s->mean + i, mean);
     store(s->square + i, square);
-    store(s->w + i, load(s->w + i) * s->keep - s->step * mean / (root * s->correct + s->eps));
+    if (__builtin_expect(beyond(square, 1e37f), 0)) /* too large for vroot, or infinite */
+        for (int l = 0; l < WIDTH; l++) by[l] = s->step * mean[l] / (sqrtf(square[l]) * s->correct + s->eps);
+    else
+        by = vquotient(s->step * mean, vroot(square) * s->correct + s->eps);
+    store(s->w + i, load(s->w + i) * s->keep - by);
 }
 
 /* For all that are left up to `end`. */
