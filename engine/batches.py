@@ -54,17 +54,19 @@ class Batches:
     def rows(self, size: int, count: int) -> tuple[Tensor, NDArray[np.int64]]:
         """Which examples make the next ``count`` batches: their numbers, end to end, and bounds (count + 1,):
         batch k has ``rows[bounds[k]:bounds[k + 1]]``."""
-        parts, stops, taken = [], [np.zeros(1, np.int64)], 0
+        parts: list[Tensor] = []
+        bounds: list[NDArray[np.int64]] = []
+        taken = 0
         while count:
             if self.position >= self.n:
                 self.epoch, self.position = self.epoch + 1, 0
                 self._order = self._permutation()
-            ends = _ends(self.n - self.position, size, count)
-            here = int(ends[-1])
-            parts.append(self._order[self.position : self.position + here])
-            stops.append(ends + taken)
-            taken, count, self.position = taken + here, count - len(ends), self.position + here
-        self.given = (parts[0] if len(parts) == 1 else torch.cat(parts)), np.concatenate(stops)
+            here = _bounds(self.n - self.position, size, count)
+            length = int(here[-1])
+            parts.append(self._order[self.position : self.position + length])
+            bounds.append(here[1:] + taken if bounds else here)
+            taken, count, self.position = taken + length, count - len(here) + 1, self.position + length
+        self.given = (parts[0], bounds[0]) if len(parts) == 1 else (torch.cat(parts), np.concatenate(bounds))
         return self.given
 
     def _permutation(self) -> Tensor:
@@ -81,16 +83,17 @@ class Batches:
 
 
 @lru_cache(maxsize=64)  # of every epoch but the one at hand they are the same
-def _ends(left: int, size: int, count: int) -> NDArray[np.int64]:
-    """Where each of the next batches ends: ``count``, or as many as ``left`` examples of this epoch make."""
+def _bounds(left: int, size: int, count: int) -> NDArray[np.int64]:
+    """Where each of the next batches begins, and the last ends: ``count``, or as many as ``left`` examples of this
+    epoch make."""
     batches = -(-left // size)
     if batches > 1 and left % size == 1 < size:
         batches -= 1
-    ends = np.arange(1, min(count, batches) + 1, dtype=np.int64) * size
+    bounds = np.arange(min(count, batches) + 1, dtype=np.int64) * size
     if batches <= count:
-        ends[-1] = left
-    ends.flags.writeable = False
-    return ends
+        bounds[-1] = left
+    bounds.flags.writeable = False
+    return bounds
 
 
 def resident(array: NDArray[np.generic], device: torch.device) -> Tensor:

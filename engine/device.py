@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from builder.diagnostic import Diagnostic, Refused
@@ -45,14 +46,16 @@ def tuned() -> Iterator[None]:
     """Within, torch is set up to train one small network beside others.
 
     One thread, since a second costs more in waiting than it gains on small layers and takes a core from the
-    other runs. Denormals are flushed: an over-trained network is full of them and slows down by half.
+    other runs. Denormals are flushed: an over-trained network is full of them and slows down by half. NumPy does not
+    warn of numbers that are not finite: those who look at them say so.
     """
-    threads = torch.get_num_threads()
+    threads, warned = torch.get_num_threads(), np.seterr(over="ignore", invalid="ignore")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        np.seterr(**warned)
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
 

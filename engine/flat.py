@@ -36,8 +36,10 @@ class FlatParameters:
         self.decayed = sum(p.numel() for p in self.tensors if p.ndim >= 2)
         self.layers = sorted({node for node, _ in named}, key=place.__getitem__)
         self.starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.intp)
-        self._least = LEAST * np.array(sizes)
+        self._least = LEAST * max(sizes, default=0)
         self.layer_of = np.array([self.layers.index(node) for node, _ in named], dtype=np.intp)
+        self._order = np.argsort(self.layer_of, kind="stable")  # the tensors, layer by layer
+        self._layer_starts = np.searchsorted(self.layer_of[self._order], np.arange(len(self.layers)))
         self.sizes = [int(n) for n in np.bincount(self.layer_of, weights=sizes, minlength=len(self.layers))]
         like = self.tensors[0].detach() if self.tensors else torch.zeros(0)
         self.weights = torch.zeros(sum(sizes), dtype=like.dtype, device=like.device)
@@ -51,26 +53,26 @@ class FlatParameters:
             parameter.data = weights.view(parameter.shape)
             parameter.grad = gradient.view(parameter.shape)
 
-    def norms(self, vector: Tensor) -> NDArray[np.float64]:
-        """The Euclidean length of each layer's part of ``vector`` (P,), in double precision: (layer,)."""
+    def norms(self, vectors: Tensor) -> NDArray[np.float64]:
+        """The Euclidean length of each layer's part of ``vectors`` (…, P), in double precision: (…, layer)."""
         if len(self.layers) == 0:
-            return np.zeros(0)
-        if vector.device.type == "cpu":
-            squares = self._squares(vector.numpy())
+            return np.zeros((*vectors.shape[:-1], 0))
+        if vectors.device.type == "cpu":
+            squares = self._squares(vectors.numpy())
         else:
-            parts = torch.split(vector, [p.numel() for p in self.tensors])
-            lengths = torch.stack([torch.linalg.vector_norm(part) for part in parts])
+            parts = torch.split(vectors, [p.numel() for p in self.tensors], dim=-1)
+            lengths = torch.stack([torch.linalg.vector_norm(part, dim=-1) for part in parts], dim=-1)
             squares = lengths.cpu().numpy().astype(np.float64) ** 2
-        return np.sqrt(np.bincount(self.layer_of, weights=squares, minlength=len(self.layers)))
+        by_layer = squares.take(self._order, axis=-1)
+        return np.sqrt(np.add.reduceat(by_layer, self._layer_starts, axis=-1))
 
-    def _squares(self, vector: NDArray[Any]) -> NDArray[np.float64]:
-        """Sums of squares (tensor,). Single precision is faster, and exact to 1e-6 since NumPy adds in pairs; but
+    def _squares(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums of squares (…, tensor). Single precision is faster, and exact to 1e-6 since NumPy adds in pairs; but
         squares of gradients vanish in it below 1e-19, which is where they get interesting."""
-        with np.errstate(over="ignore"):
-            found = np.add.reduceat(np.square(vector), self.starts)
-        if np.all((found > self._least) & (found < np.inf)):
+        found = np.add.reduceat(np.square(vectors), self.starts, axis=-1)
+        if np.minimum.reduce(found, axis=None) > self._least and np.maximum.reduce(found, axis=None) < np.inf:
             return found.astype(np.float64)
-        return np.add.reduceat(np.square(vector, dtype=np.float64), self.starts)
+        return np.add.reduceat(np.square(vectors, dtype=np.float64), self.starts, axis=-1)
 
     def layer_with_bad_gradient(self) -> str | None:
         """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""

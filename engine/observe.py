@@ -36,17 +36,17 @@ class Observer:
         self.flat, self.nodes, self.knobs, self.ledger = flat, nodes, knobs, ledger
         self._measured = frozenset(node.id for node in nodes)
         self._outputs: dict[str, Output] = {}
-        self._weights: Tensor | None = None  # those of the step at hand, in memory that is used again
-        self._norms: tuple[Array, Array] | None = None  # of gradient and weights
-        self._whole: tuple[Tensor, Tensor] | None = None  # gradient of the step before, and of this one
+        # Of the step at hand its gradient, the weights it was taken at, and what it did to them: (3, P).
+        self._step = flat.weights.new_empty((3, len(flat.weights)))
+        self._gradient, self._weights, self._update = self._step
+        self._previous: Tensor | None = None  # the gradient of the step before, where it is asked for
         self._rooms: dict[Hashable, Room] = {}  # by the form of the outputs it is for; one at most
         self.cost = 0.0  # CPU-seconds spent on this step and not yet told
 
     def before(self, looks: frozenset[str]) -> None:
         """The gradient of the step before still stands in its place, as it was applied."""
         began = time.process_time()
-        previous = self.flat.gradient.clone() if READINGS in looks else None
-        self._whole = (previous, previous) if previous is not None else None
+        self._previous = self.flat.gradient.clone() if READINGS in looks else None
         self.cost = time.process_time() - began
 
     def tap(self, node: str, output: Output) -> None:
@@ -56,13 +56,8 @@ class Observer:
     def gradients(self) -> None:
         """The gradient is that of data loss and penalties, and the weights those it was taken at."""
         began = time.process_time()
-        flat = self.flat
-        if self._weights is None:
-            self._weights = torch.empty_like(flat.weights)
-        self._weights.copy_(flat.weights)
-        self._norms = flat.norms(flat.gradient), flat.norms(flat.weights)
-        if self._whole:
-            self._whole = self._whole[0], flat.gradient.clone()
+        self._gradient.copy_(self.flat.gradient)
+        self._weights.copy_(self.flat.weights)
         self.cost += time.process_time() - began
 
     def bodies(self, looks: frozenset[str], readings: Sequence[Reading] = ()) -> tuple[Bodies, dict[str, float]]:
@@ -107,14 +102,9 @@ class Observer:
         return {n.id: h for n, h in zip(self.nodes, found, strict=False) if h}, cost
 
     def _seen(self) -> Seen:
-        assert self._weights is not None
-        assert self._norms is not None
-        vectors = self._vectors(self._weights.clone()) if self._whole else None
-        moved = torch.sub(self.flat.weights, self._weights, out=self._weights)
-        (gradient, weights), update = self._norms, self.flat.norms(moved)
-        seen = Seen(gradient, weights, update, self._activations(), vectors)
-        self._norms = self._whole = None
-        return seen
+        torch.sub(self.flat.weights, self._weights, out=self._update)
+        gradient, weights, update = self.flat.norms(self._step)
+        return Seen(gradient, weights, update, self._activations(), self._vectors())
 
     def _activations(self) -> Activations | None:
         if not self._outputs:
@@ -128,14 +118,14 @@ class Observer:
             self._rooms = {form: found.room}
         return found
 
-    def _vectors(self, weights: Tensor) -> Vectors:
-        assert self._whole is not None
+    def _vectors(self) -> Vectors | None:
+        if self._previous is None:
+            return None
         flat, knobs = self.flat, self.knobs()
         layout = Layout(flat.starts, flat.layer_of, tuple(flat.layers), flat.decayed)
-        previous, gradient, at, update = (
-            v.float().cpu().numpy() for v in (*self._whole, weights, flat.weights - weights)
-        )
-        return Vectors(layout, gradient, previous, at, update, *strengths(knobs), knobs["weight_decay"])
+        gradient, weights, update = self._step.clone().float().cpu().numpy()
+        previous, self._previous = self._previous.float().cpu().numpy(), None
+        return Vectors(layout, gradient, previous, weights, update, *strengths(knobs), knobs["weight_decay"])
 
 
 def readable(output: Output) -> Array:

@@ -62,7 +62,7 @@ def probe(graph: Graph, config: TrainConfig, dataset: Dataset) -> dict[str, Any]
         with watched({id: modules[name] for name, id in names.items() if name in modules}) as calls:
             loss = training.backward(tap)
         seen = {id: call.looks() for id, call in calls.items()}
-    layers, norms = training.flat.layers, numbers(training.flat.norms(training.flat.gradient))
+        layers, norms = training.flat.layers, numbers(training.flat.norms(training.flat.gradient))
     nodes = _pictures(graph, outputs)
     for id, weights in seen.items():
         nodes.setdefault(id, {"c": None, "t": ""}).update(zip(("img", "alt"), looks(weights), strict=True))

@@ -33,9 +33,7 @@ class ActivationStd(Quantity):
     cost = 2
 
     def measure(self, seen: Seen) -> Array:
-        a = activations(seen)
-        std: Array = np.sqrt(np.maximum(a.mean_square - a.mean**2, 0))
-        return std
+        return activations(seen).std
 
 
 class DeadShare(Quantity):

@@ -19,6 +19,8 @@ Array = NDArray[Any]
 Cut = Callable[[Array], Array]
 SAMPLE = 16_384  # values of one layer's output that are looked at
 DIGITS = 6  # of a number in an event
+LEAST = 1e-30  # mean of squares that single precision can tell
+SPREAD = 0.1  # share of it that the variance has at least, for enough digits to be left
 TINY = 1e-290  # a number below it is told as 0
 POWERS = np.array([float(f"1e{k}") for k in range(309)])
 
@@ -86,18 +88,24 @@ class Activations:
     @cached_property
     def mean(self) -> Array:
         """(node,) float64."""
-        mean: Array = self.total(self.values) / self.counts
+        mean: Array = np.add.reduceat(self.values, self.starts) / self.counts
+        for i in np.flatnonzero(np.isinf(mean)):
+            mean[i] = self.room.parts[i].mean(dtype=np.float64)
         return mean
 
     @cached_property
-    def mean_square(self) -> Array:
-        """(node,) float64."""
-        mean: Array = self.total(np.square(self.values, dtype=np.float64)) / self.counts
-        return mean
+    def std(self) -> Array:
+        """Of the population, (node,) float64.
 
-    def total(self, values: Array) -> Array:
-        """Sums of ``values`` over each node's part, in double precision: (node,)."""
-        return np.add.reduceat(values, self.starts, dtype=np.float64)
+        Single precision is faster, and exact to 1e-6 since sums are made of many short ones; but squares vanish in it
+        below 1e-19, and too few digits are left where the spread is small beside the mean.
+        """
+        mean, square = self.mean, np.array([np.vdot(part, part) for part in self.room.parts]) / self.counts
+        variance = square - mean * mean
+        for i in np.flatnonzero(~((variance > SPREAD * square) & (square > LEAST) & (square < np.inf))):
+            variance[i] = self.room.parts[i].var(dtype=np.float64)
+        std: Array = np.sqrt(variance)
+        return std
 
 
 def unit_first(node: Measured, output: Array) -> tuple[int, ...]:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import engine.quantities
 from builder.compile import compile_graph
+from engine.device import tuned
 from engine.events import LATEST, MEASURED, PICTURES
 from engine.quantities import HISTOGRAM, QUANTITIES, READINGS
-from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, cut, thin
+from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, cut, numbers, thin
 from engine.quantities.studies import STUDIES
 from engine.quantities.study import Study
 from engine.tail import THINNED
@@ -149,7 +150,35 @@ def test_lengths_are_those_of_double_precision_at_any_scale(scale: float):
     parts = [p.grad.double().square().sum() for p in flat.tensors]
     exact = [sum(float(s) for s, of in zip(parts, flat.layer_of, strict=True) if of == k) ** 0.5
              for k in range(len(flat.layers))]  # fmt: skip
-    assert flat.norms(flat.gradient) == pytest.approx(exact, rel=2e-6)
+    with tuned():
+        assert flat.norms(flat.gradient) == pytest.approx(exact, rel=2e-6)
+
+
+def test_several_vectors_have_the_lengths_that_each_has_alone():
+    flat = make(CNN, "digits").flat
+    vectors = torch.stack([flat.weights, 1e-25 * flat.weights, torch.zeros_like(flat.weights)])
+    assert np.array_equal(flat.norms(vectors[:1]), [flat.norms(vectors[0])])
+    assert flat.norms(vectors) == pytest.approx(np.array([flat.norms(vector) for vector in vectors]), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e-9, 1.0, 1e15, 1e25, 1e34])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 30.0, 1000.0])
+def test_mean_and_spread_are_those_of_double_precision_at_any_scale(scale: float, shift: float):
+    random = np.random.default_rng(0)
+    outputs = [(scale * (shift + random.standard_normal((64, n)))).astype(np.float32) for n in (1, 7, 200)]
+    with tuned():
+        mean, std = (measure(name, seen(*outputs)) for name in ("mean", "std"))
+    for found, output in zip(mean, outputs, strict=True):
+        assert found == pytest.approx(output.mean(dtype=np.float64), rel=1e-6, abs=3e-7 * scale)
+    assert std == pytest.approx([output.std(dtype=np.float64) for output in outputs], rel=2e-6)
+
+
+def test_what_is_not_finite_has_no_mean_and_no_spread_and_spoils_no_other_node():
+    bad, good = np.full((4, 2), np.inf, np.float32), np.ones((4, 2), np.float32)
+    bad[0, 0] = np.nan
+    with tuned():
+        found = [numbers(measure(name, seen(bad, good))) for name in ("mean", "std")]
+    assert found == [[None, 1.0], [None, 0.0]]
 
 
 def test_a_layer_of_zeros_has_an_update_ratio_of_0():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import Structure, addressof, byref, c_double, c_int64, c_void_p
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class Desk:
         self.job.average = getattr(optimizer, "beta2", getattr(optimizer, "alpha", 0.0))
         self.job.eps = getattr(optimizer, "eps", 0.0)
         self.kept: dict[str, Any] = {}
-        self.lanes = 0  # examples that there is room for
+        self.lanes, self.most = 0, 0  # examples, and steps in one go, that there is room for
         self.point(weights=flat.weights, gradient=flat.gradient, products=self.products)
         self.point(**dict(zip(("state_a", "state_b"), optimizer.state.values(), strict=False)))
         self.point(**{"labels" if training.loss.indices else "targets": training.batches.y})
@@ -60,8 +60,16 @@ class Desk:
     def point(self, **arrays: Tensor | NDArray[np.generic]) -> None:
         """Lets fields of the job point to ``arrays``."""
         for name, array in arrays.items():
-            self.kept[name] = array
-            setattr(self.job, name, _address(array))
+            if self.kept.get(name) is not array:
+                self.kept[name] = array
+                setattr(self.job, name, _address(array))
+
+    def steps(self, count: int, rates: float | Sequence[float]) -> None:
+        """For ``count`` steps with these learning rates. The kernel writes their losses to ``kept["losses"]``."""
+        if count > self.most:
+            self.most = count
+            self.point(rates=np.zeros(count), losses=np.zeros(count, np.float32))
+        self.kept["rates"][:count] = rates
 
     def make_room(self, lanes: int, width: int, needed: Callable[[Any, int], int]) -> None:
         """For batches of ``lanes`` examples; ``width`` more of everything, since whole vectors are written.
@@ -76,7 +84,7 @@ class Desk:
         self.point(kept=torch.zeros((self.chain.kept + width) * lanes))
         self.point(panel=torch.zeros(needed(byref(self.job), lanes) + width))
 
-    def turn(self, knobs: dict[str, float], dropped: Sequence[float]) -> None:
+    def turn(self, knobs: Mapping[str, float], dropped: Sequence[float]) -> None:
         """Puts the knobs as they are now into the job."""
         mix = knobs["elastic_mix"]
         self.job.l1 = knobs["l1"] + knobs["elastic"] * mix
@@ -94,7 +102,7 @@ class Desk:
 
 
 def _address(array: Tensor | NDArray[np.generic]) -> int:
-    return array.data_ptr() if isinstance(array, Tensor) else int(array.ctypes.data)
+    return array.data_ptr() if isinstance(array, Tensor) else int(array.__array_interface__["data"][0])
 
 
 def _settings(training: Training) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from engine.lanes.native.job import Desk
 from engine.lanes.native.kinds import DROPOUT as DROPPING
 from engine.lanes.native.kinds import EMBEDDING, Layer
 from engine.quantities.quantity import Array
+from engine.regularizers import Knobs
 from engine.report import Tap
 from engine.schedules import constant
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from engine.loop import Training
 
 BACKWARD, PENALTY, FINISH = 1, 2, 4  # parts of a step, as in kernel.c
+NO_MASKS = torch.empty(0)
 MASKS = 2**18  # numbers drawn for dropout at most per call: they should stay in the cache
 REASON = "The network is a chain of layers that the compiled kernel has, so its steps run there, many per call."
 REGULAR = ("l1", "l2", "elastic", "elastic_mix", "weight_decay", "clip_norm", "clip_value", "label_smoothing")
@@ -52,6 +54,9 @@ class Native:
             raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         self.x = self._inputs()
         self.desk = Desk(training, self.chain)
+        self._knobs: Knobs = {}  # as they were obeyed last
+        self._dropping: list[Layer] = []  # the dropout layers that draw a mask
+        self._most = 1  # batches in one call
         self._shown = torch.empty(0)  # the memory that views were made of, by the number of examples
         self._views: dict[int, dict[str, Array]] = {}
 
@@ -65,13 +70,12 @@ class Native:
 
     def train(self, count: int, tap: Tap | None) -> None:
         training, desk = self.training, self.desk
-        knobs = training.tuning.values
-        dropped = [layer.p for layer in self.chain.dropouts]
-        desk.turn(knobs, dropped)
-        drawn = sum(layer.outputs for layer in self._dropping())
-        count = 1 if tap else min(count, max(1, int(MASKS // (max(1, drawn) * knobs["batch_size"]))))
-        rows, bounds = training.batches.rows(int(knobs["batch_size"]), count)
-        desk.make_room(-(-int(np.diff(bounds).max()) // self.width) * self.width, self.width, self.library.room_needed)
+        if training.tuning.values is not self._knobs:  # turning one makes others of them
+            self._obey(training.tuning.values)
+        count = 1 if tap else min(count, self._most)
+        rows, bounds = training.batches.rows(int(self._knobs["batch_size"]), count)
+        largest = int((bounds[1:] - bounds[:-1]).max())
+        desk.make_room(-(-largest // self.width) * self.width, self.width, self.library.room_needed)
         self._give(rows, bounds, count)
         if tap is None:
             done = self._run(count, BACKWARD | PENALTY | FINISH)
@@ -83,29 +87,33 @@ class Native:
                 self._run(1, FINISH)
         self._count(done, count)
 
+    def _obey(self, knobs: Knobs) -> None:
+        self._knobs = knobs
+        self.desk.turn(knobs, [layer.p for layer in self.chain.dropouts])
+        # Where nothing is dropped, torch draws no mask either.
+        self._dropping = [layer for layer in self.desk.layers if layer.kind == DROPPING and layer.slope > 0]
+        drawn = sum(layer.outputs for layer in self._dropping)
+        self._most = max(1, int(MASKS // (max(1, drawn) * knobs["batch_size"])))
+
     def _give(self, rows: Tensor, bounds: NDArray[np.int64], count: int) -> None:
         """Hands the batches over, with their learning rates and random numbers."""
-        training, knobs = self.training, self.training.tuning.values
-        if training.schedule is constant:
-            rates = np.full(count, knobs["lr"])
-        else:
-            rates = np.array([training.lr(training.step + k) for k in range(count)])
+        training = self.training
         x, masks = self._draw(rows, bounds)
         index = rows if x is self.x else torch.arange(len(rows))
         target = "labels" if training.loss.indices else "targets"
         y = training.batches.y if index is rows else training.batches.y.index_select(0, rows)
-        self.desk.point(
-            x=x, index=index, bounds=bounds, rates=rates, masks=masks, losses=np.zeros(count, np.float32), **{target: y}
-        )
+        constantly = training.schedule is constant
+        rates = self._knobs["lr"] if constantly else [training.lr(training.step + k) for k in range(count)]
+        self.desk.steps(count, rates)
+        self.desk.point(x=x, index=index, bounds=bounds, masks=masks, **{target: y})
 
     def _draw(self, rows: Tensor, bounds: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The inputs with their noise, (example, …), and the dropout masks end to end."""
-        x, knobs = self.x, self.training.tuning.values
-        dropping = self._dropping()
+        x, knobs, dropping = self.x, self._knobs, self._dropping
         noise = knobs["input_noise"] > 0 and self.training.batches.x.is_floating_point()
-        masks = torch.empty(len(rows) * sum(layer.outputs for layer in dropping))
         if not noise and not dropping:
-            return x, masks
+            return x, NO_MASKS
+        masks = torch.empty(len(rows) * sum(layer.outputs for layer in dropping))
         noisy, place = [], 0
         for start, stop in pairwise(bounds):
             if noise:
@@ -115,10 +123,6 @@ class Native:
                 factors.bernoulli_(1 - layer.slope).div_(1 - layer.slope)  # as torch.nn.functional.dropout does
                 place += len(factors)
         return torch.cat(noisy) if noise else x, masks
-
-    def _dropping(self) -> list[Layer]:
-        """The dropout layers that draw a mask: where nothing is dropped, torch draws none either."""
-        return [layer for layer in self.desk.layers if layer.kind == DROPPING and layer.slope > 0]
 
     def _run(self, steps: int, parts: int) -> int:
         numbers, desk = self.training.optimizer.numbers, self.desk
@@ -154,7 +158,7 @@ class Native:
         training, kept = self.training, self.desk.kept
         losses = kept["losses"]
         training.step += done
-        training.report.batch(float(losses[:done].sum(dtype=np.float64)), done)
+        training.report.batch(float(np.add.reduce(losses[:done], dtype=np.float64)), done)
         if done < count:
             start, stop = kept["bounds"][done : done + 2]
             inputs = kept["x"].index_select(0, kept["index"][start:stop])
