@@ -69,6 +69,11 @@ class Batches:
         self.given = (parts[0], bounds[0]) if len(parts) == 1 else (torch.cat(parts), np.concatenate(bounds))
         return self.given
 
+    def took(self, count: int) -> None:
+        """Of the batches that ``rows`` gave last only the first ``count`` were taken, and training ends there."""
+        rows, bounds = self.given
+        self.given = rows[: int(bounds[count])], bounds[: count + 1]
+
     def _permutation(self) -> Tensor:
         # NumPy's generator takes the pair as its seed; drawing here leaves torch's stream to dropout and noise.
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)

@@ -15,11 +15,10 @@ RISE = 2.0  # a loss of so many times the lowest one before: it had gone wrong a
 LEAP = 10.0  # the same of a single batch, which scatters
 CLIP = 1.0
 LARGE, GROWN = 1e3, 1e6  # losses of standardised targets are about 1; beyond both it will not come back
-ODD, RISEN = 10.0, 100.0  # beyond both every batch is looked at, so that it is known which one went past the bounds
 
 
 class Growth:
-    """Knows a loss that is still finite and has grown past all bounds."""
+    """Knows beyond which ``bound`` a loss that is still finite has grown too far."""
 
     def __init__(self) -> None:
         self.lowest = math.inf
@@ -28,11 +27,9 @@ class Growth:
         """``loss`` is a mean over many batches. Single ones scatter too much to be a measure for others."""
         self.lowest = min(self.lowest, loss)
 
-    def past(self, loss: float) -> bool:
-        return loss > LARGE and loss > GROWN * self.lowest
-
-    def near(self, loss: float) -> bool:
-        return loss > ODD and loss > RISEN * self.lowest
+    @property
+    def bound(self) -> float:
+        return max(LARGE, GROWN * self.lowest)
 
 
 def healthy(moments: Sequence[Moment]) -> Moment | None:

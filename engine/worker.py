@@ -107,6 +107,8 @@ class Worker:
 
     def _take(self, events: Sequence[Event]) -> None:
         self.keeper.see(events)
+        if isinstance(self.training, Training):  # several copies go by the median over them, which points have
+            self._check_growth(self.training.report.newest)
         for event in (*events, *self.guard.look(events)):
             if event.kind == "state":  # it has ended by itself; the log says so when the last checkpoint is safe
                 self._end(event.body["state"], event.body["reason"])
@@ -117,12 +119,10 @@ class Worker:
                 self._check_growth(loss)
             if event.kind == "hit" and self.state == "running":
                 self._pause(event.body["says"])
-        if isinstance(self.training, Training):  # several copies go by the median over them, which points have
-            self._check_growth(self.training.report.newest)
 
     def _check_growth(self, loss: float) -> None:
         """Ends a run whose loss has grown past all bounds."""
-        if not self.growth.past(loss):
+        if not loss > self.growth.bound:
             return
         training, growth = self.training, f"has grown to {loss:.3g}, from {self.growth.lowest:.3g} at its lowest"
         if isinstance(training, Training):
@@ -191,7 +191,7 @@ class Worker:
         """At most ``most`` batches in one go, and none beyond the next turn of a knob or breakpoint."""
         step, stride = self.training.step, self.training.stride
         turn = self.turns[0].step - step if self.turns else most
-        most = 1 if self.growth.near(self.training.report.newest) else most  # to stop at the very step
+        stride.bound = self.growth.bound
         stride.most = max(1, min(most, turn, self.guard.free(step)))
         stride.seconds = STRIDE_SECONDS if self.state == "running" else 0.0
 
@@ -271,7 +271,6 @@ class Worker:
 
     def _set(self, name: str, value: float) -> None:
         found = self.training.set(name, value)
-        self.training.stride.restart()
         if isinstance(found, Diagnostic):
             found = Event("diagnostic", self.training.step, found.to_json())
         self.recorder.add(found)

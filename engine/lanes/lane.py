@@ -25,6 +25,7 @@ class Lane(Protocol):
     def train(self, count: int, tap: Tap | None) -> None:
         """Trains 1 to ``count`` batches and counts them in ``training``; exactly one, seen by ``tap``, with a tap.
 
-        Raises RunFault before the first step whose loss or gradient is not finite.
+        The last is one whose loss is beyond ``training.stride.bound``, if there is one. Raises RunFault before the
+        first step whose loss or gradient is not finite.
         """
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -115,6 +116,7 @@ class Ration:
     count: int = 1
     seconds: float = 0.0
     most: int = 1
+    bound: float = math.inf
 
     def done(self, steps: int, seconds: float) -> None:
         """The group keeps the time."""

@@ -312,6 +312,19 @@ class TestFaults:
         assert found[0] == found[1]
         assert found[0][1] is not None
 
+    def test_a_stride_ends_with_the_batch_whose_loss_is_beyond_the_bound_and_changes_nothing_else(self):
+        settings = {"loss": "mse", "optimizer": "sgd", "knobs": {"lr": 3.0}}
+        single, many = (make(RELU, lane="native", **settings) for _ in range(2))
+        run = single.run()
+        while single.report.newest <= 1000:
+            next(run)
+        assert single.step > 2
+        many.stride.seconds, many.stride.bound, run = 10.0, 1000, many.run()
+        while many.step < single.step:
+            next(run)
+        assert (many.step, many.report.newest) == (single.step, single.report.newest)
+        assert all(torch.equal(w, weights(single)[name]) for name, w in weights(many).items())
+
     def test_a_value_that_is_no_number_in_the_data_is_met_at_its_step(self):
         found = []
         for lane in ("eager", "native"):

@@ -20,6 +20,7 @@ typedef struct {
     int64_t loss, optimizer;
     double average, eps; /* of the optimizer: share of the old in its running mean of squares; what it adds to the root */
     double smoothing, momentum, l1, l2, decay, clip_value, clip_norm;
+    double bound; /* a loss that is worth stopping for */
     /* room: outputs of all layers; a batch by rows; outputs of one layer by rows; gradients by outputs, twice;
        a workshop of room_needed() floats; what layers remember between forward and backward */
     float *values, *batch, *rows, *d, *spare, *panel, *kept;

@@ -32,7 +32,7 @@ class Job(Structure):
         *((name, c_void_p) for name in ("x", "labels", "targets", "index", "bounds", "rates", "masks")),
         *((name, c_int64) for name in ("loss", "optimizer")),
         *((name, c_double) for name in ("average", "eps", "smoothing", "momentum", "l1", "l2")),
-        *((name, c_double) for name in ("decay", "clip_value", "clip_norm")),
+        *((name, c_double) for name in ("decay", "clip_value", "clip_norm", "bound")),
         *((name, c_void_p) for name in ("values", "batch", "rows", "d", "spare", "panel", "kept", "losses")),
     )
 

@@ -138,28 +138,36 @@ int64_t room_needed(const Job *job, int64_t ld) {
     return most > gradients ? most : gradients;
 }
 
+/* Does `parts` of step s. Returns 0, and changes no weight, where its loss or its gradient is not finite. */
+INLINE int step(const Job *job, int64_t s, int64_t parts, int meanwhile, const float **masks) {
+    const int64_t *index = job->index + job->bounds[s], n = job->bounds[s + 1] - job->bounds[s];
+    if (parts & BACKWARD) {
+        gather(job, index, n);
+        *masks = forward(job, n, *masks);
+        job->losses[s] = (float)loss(job, index, n);
+        if (meanwhile && job->losses[s] * 0 == 0 && backward_and_move(job, n, *masks, job->rates[s])) return 1;
+        backward(job, n, *masks);
+    }
+    if (parts & PENALTY) {
+        penalize(job->decayed, job->weights, job->gradient, (float)job->l1, (float)job->l2);
+        if (!(job->losses[s] * 0 == 0) || !sound(job->count, job->gradient)) return 0;
+    }
+    if (parts & FINISH) {
+        clip(job->count, job->gradient, job->clip_value, job->clip_norm);
+        move(job, job->rates[s]);
+    }
+    return 1;
+}
+
 /* Does `parts` of `steps` steps and returns how many were done. Fewer, where the loss or the gradient of the next one
-   is not finite: it then has its loss and gradient, and has changed no weight. */
+   is not finite: it then has its loss and gradient, and has changed no weight; or where the loss of the last is beyond
+   `bound`. */
 int64_t run(const Job *job, int64_t steps, int64_t parts) {
     const float *masks = job->masks;
     const int meanwhile = parts == (BACKWARD | PENALTY | FINISH) && moves_meanwhile(job);
     for (int64_t s = 0; s < steps; s++) {
-        const int64_t *index = job->index + job->bounds[s], n = job->bounds[s + 1] - job->bounds[s];
-        if (parts & BACKWARD) {
-            gather(job, index, n);
-            masks = forward(job, n, masks);
-            job->losses[s] = (float)loss(job, index, n);
-            if (meanwhile && job->losses[s] * 0 == 0 && backward_and_move(job, n, masks, job->rates[s])) continue;
-            backward(job, n, masks);
-        }
-        if (parts & PENALTY) {
-            penalize(job->decayed, job->weights, job->gradient, (float)job->l1, (float)job->l2);
-            if (!(job->losses[s] * 0 == 0) || !sound(job->count, job->gradient)) return s;
-        }
-        if (parts & FINISH) {
-            clip(job->count, job->gradient, job->clip_value, job->clip_norm);
-            move(job, job->rates[s]);
-        }
+        if (!step(job, s, parts, meanwhile, &masks)) return s;
+        if (job->losses[s] > job->bound) return s + 1;
     }
     return steps;
 }

@@ -76,6 +76,7 @@ class Native:
         rows, bounds = training.batches.rows(int(self._knobs["batch_size"]), count)
         largest = int((bounds[1:] - bounds[:-1]).max())
         desk.make_room(-(-largest // self.width) * self.width, self.width, self.library.room_needed)
+        desk.job.bound = training.stride.bound
         self._give(rows, bounds, count)
         if tap is None:
             done = self._run(count, BACKWARD | PENALTY | FINISH)
@@ -155,12 +156,19 @@ class Native:
         return found
 
     def _count(self, done: int, count: int) -> None:
-        training, kept = self.training, self.desk.kept
-        losses = kept["losses"]
+        training, losses = self.training, self.desk.kept["losses"]
         training.step += done
         training.report.batch(float(np.add.reduce(losses[:done], dtype=np.float64)), done)
-        if done < count:
-            start, stop = kept["bounds"][done : done + 2]
-            inputs = kept["x"].index_select(0, kept["index"][start:stop])
-            training.check(float(losses[done]), inputs.to(training.batches.x.dtype))
-            raise AssertionError("the kernel stopped where there was nothing wrong")
+        if done and losses[done - 1] > self.desk.job.bound:
+            training.report.newest = float(losses[done - 1])
+            training.batches.took(done)
+        elif done < count:
+            self._tell(done)
+
+    def _tell(self, done: int) -> None:
+        """What is not finite in the step after those that were ``done``."""
+        training, kept = self.training, self.desk.kept
+        start, stop = kept["bounds"][done : done + 2]
+        inputs = kept["x"].index_select(0, kept["index"][start:stop])
+        training.check(float(kept["losses"][done]), inputs.to(training.batches.x.dtype))
+        raise AssertionError("the kernel stopped where there was nothing wrong")
