@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.network import owner
+from engine.squares import Squares
 
-LEAST = 1e-32  # mean of squares, a million times the smallest number of single precision
+PerLayer = NDArray[np.float64]  # (layer,)
 
 
 class FlatParameters:
@@ -36,10 +37,7 @@ class FlatParameters:
         self.decayed = sum(p.numel() for p in self.tensors if p.ndim >= 2)
         self.layers = sorted({node for node, _ in named}, key=place.__getitem__)
         self.starts = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.intp)
-        self._least = LEAST * max(sizes, default=0)
         self.layer_of = np.array([self.layers.index(node) for node, _ in named], dtype=np.intp)
-        self._order = np.argsort(self.layer_of, kind="stable")  # the tensors, layer by layer
-        self._layer_starts = np.searchsorted(self.layer_of[self._order], np.arange(len(self.layers)))
         self.sizes = [int(n) for n in np.bincount(self.layer_of, weights=sizes, minlength=len(self.layers))]
         like = self.tensors[0].detach() if self.tensors else torch.zeros(0)
         self.weights = torch.zeros(sum(sizes), dtype=like.dtype, device=like.device)
@@ -53,26 +51,21 @@ class FlatParameters:
             parameter.data = weights.view(parameter.shape)
             parameter.grad = gradient.view(parameter.shape)
 
-    def norms(self, vectors: Tensor) -> NDArray[np.float64]:
-        """The Euclidean length of each layer's part of ``vectors`` (…, P), in double precision: (…, layer)."""
-        if len(self.layers) == 0:
-            return np.zeros((*vectors.shape[:-1], 0))
-        if vectors.device.type == "cpu":
-            squares = self._squares(vectors.numpy())
-        else:
-            parts = torch.split(vectors, [p.numel() for p in self.tensors], dim=-1)
-            lengths = torch.stack([torch.linalg.vector_norm(part, dim=-1) for part in parts], dim=-1)
-            squares = lengths.cpu().numpy().astype(np.float64) ** 2
-        by_layer = squares.take(self._order, axis=-1)
-        return np.sqrt(np.add.reduceat(by_layer, self._layer_starts, axis=-1))
+    def norms(self, vector: Tensor) -> PerLayer:
+        """The Euclidean length of each layer's part of ``vector`` (P,)."""
+        if vector.device.type == "cpu":
+            return np.sqrt(Squares(self.by_layer(vector.numpy()))())
+        lengths = [torch.linalg.vector_norm(part) for part in torch.split(vector, [p.numel() for p in self.tensors])]
+        squares = torch.stack(lengths).cpu().numpy().astype(np.float64) ** 2 if lengths else np.zeros(0)
+        return np.sqrt(np.bincount(self.layer_of, weights=squares, minlength=len(self.layers)))
 
-    def _squares(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
-        """Sums of squares (…, tensor). Single precision is faster, and exact to 1e-6 since NumPy adds in pairs; but
-        squares of gradients vanish in it below 1e-19, which is where they get interesting."""
-        found = np.add.reduceat(np.square(vectors), self.starts, axis=-1)
-        if np.minimum.reduce(found, axis=None) > self._least and np.maximum.reduce(found, axis=None) < np.inf:
-            return found.astype(np.float64)
-        return np.add.reduceat(np.square(vectors, dtype=np.float64), self.starts, axis=-1)
+    def by_layer(self, vector: NDArray[Any]) -> list[list[NDArray[Any]]]:
+        """The parts of ``vector`` (P,) that belong to each layer, one for each of its tensors."""
+        tensors = np.split(vector, self.starts[1:]) if self.layers else []
+        groups: list[list[NDArray[Any]]] = [[] for _ in self.layers]
+        for place, tensor in zip(self.layer_of, tensors, strict=True):
+            groups[place].append(tensor)
+        return groups
 
     def layer_with_bad_gradient(self) -> str | None:
         """The layer nearest to the output whose gradient is not finite: where the backward pass broke first."""

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from engine.events import Kind
 from engine.flat import FlatParameters
+from engine.moved import Moved
 from engine.pace import READINGS, Ledger
 from engine.quantities import HISTOGRAM, QUANTITIES
 from engine.quantities.quantity import SAMPLE, Activations, Array, Measured, Reading, Room, Seen, numbers
@@ -36,9 +36,7 @@ class Observer:
         self.flat, self.nodes, self.knobs, self.ledger = flat, nodes, knobs, ledger
         self._measured = frozenset(node.id for node in nodes)
         self._outputs: dict[str, Output] = {}
-        # Of the step at hand its gradient, the weights it was taken at, and what it did to them: (3, P).
-        self._step = flat.weights.new_empty((3, len(flat.weights)))
-        self._gradient, self._weights, self._update = self._step
+        self._moved = Moved(flat)
         self._previous: Tensor | None = None  # the gradient of the step before, where it is asked for
         self._rooms: dict[Hashable, Room] = {}  # by the form of the outputs it is for; one at most
         self.cost = 0.0  # CPU-seconds spent on this step and not yet told
@@ -56,8 +54,7 @@ class Observer:
     def gradients(self) -> None:
         """The gradient is that of data loss and penalties, and the weights those it was taken at."""
         began = time.process_time()
-        self._gradient.copy_(self.flat.gradient)
-        self._weights.copy_(self.flat.weights)
+        self._moved.begin()
         self.cost += time.process_time() - began
 
     def bodies(self, looks: frozenset[str], readings: Sequence[Reading] = ()) -> tuple[Bodies, dict[str, float]]:
@@ -102,9 +99,7 @@ class Observer:
         return {n.id: h for n, h in zip(self.nodes, found, strict=False) if h}, cost
 
     def _seen(self) -> Seen:
-        torch.sub(self.flat.weights, self._weights, out=self._update)
-        gradient, weights, update = self.flat.norms(self._step)
-        return Seen(gradient, weights, update, self._activations(), self._vectors())
+        return Seen(*self._moved.end(), self._activations(), self._vectors())
 
     def _activations(self) -> Activations | None:
         if not self._outputs:
@@ -123,7 +118,7 @@ class Observer:
             return None
         flat, knobs = self.flat, self.knobs()
         layout = Layout(flat.starts, flat.layer_of, tuple(flat.layers), flat.decayed)
-        gradient, weights, update = self._step.clone().float().cpu().numpy()
+        gradient, weights, update = self._moved.vectors.clone().float().cpu().numpy()
         previous, self._previous = self._previous.float().cpu().numpy(), None
         return Vectors(layout, gradient, previous, weights, update, *strengths(knobs), knobs["weight_decay"])
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.loop import Training
+from engine.moved import Moved
 
 MOST_ROWS = 4096  # of the batch that is told
 
@@ -18,8 +18,8 @@ class Within:
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        self._gradient: NDArray[np.float64] | None = None
-        self._before: Tensor | None = None
+        self._moved: Moved | None = None
+        self._new = False  # whether it is of a step that was not told yet
 
     def watch(self, layers: bool) -> None:
         """Whether the layers are to be looked at in each step from here on."""
@@ -29,19 +29,19 @@ class Within:
         """Nothing: that a tap is there has a lane hand over the gradients."""
 
     def gradients(self) -> None:
-        flat = self.training.flat
-        self._gradient, self._before = flat.norms(flat.gradient), flat.weights.clone()
+        self._moved = self._moved or Moved(self.training.flat)
+        self._moved.begin()
+        self._new = True
 
     def values(self) -> Mapping[str, Sequence[float]]:
         """Of the newest step: "batch_loss" alone in its list and, where they were looked at, "grad_norm" and
         "update_ratio" (layer,). These are told once."""
         found = {"batch_loss": [self.training.report.newest]}
-        if self._gradient is None or self._before is None:
+        if self._moved is None or not self._new:
             return found
-        flat = self.training.flat
-        weights, update = flat.norms(self._before), flat.norms(flat.weights - self._before)
+        self._new = False
+        gradient, weights, update = self._moved.end()
         ratio = np.divide(update, weights, out=np.zeros_like(weights), where=weights > 0)
-        gradient, self._gradient, self._before = self._gradient, None, None
         return {**found, "grad_norm": gradient.tolist(), "update_ratio": ratio.tolist()}
 
     def rows(self, batch: int) -> list[int]:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from engine.events import Kind
 from engine.quantities.vectors import Vectors
+from engine.squares import Squares
 
 Need = Literal["gradient", "weights", "update", "activations", "vectors"]
 Array = NDArray[Any]
 Cut = Callable[[Array], Array]
 SAMPLE = 16_384  # values of one layer's output that are looked at
 DIGITS = 6  # of a number in an event
-LEAST = 1e-30  # mean of squares that single precision can tell
-SPREAD = 0.1  # share of it that the variance has at least, for enough digits to be left
+SPREAD = 0.1  # share of the mean square that a variance has at least which is taken from it
 TINY = 1e-290  # a number below it is told as 0
 POWERS = np.array([float(f"1e{k}") for k in range(309)])
 
@@ -57,6 +57,7 @@ class Room:
         self.values = np.empty(int(self.counts.sum()), np.float32)
         self.scratch = np.empty_like(self.values)
         self.parts = np.split(self.values, self.starts[1:])
+        self.squares = Squares([[part] for part in self.parts])
         self._places = [part.reshape(shape) for part, shape in zip(self.parts, shapes, strict=True)]
 
     def _segments(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -95,14 +96,10 @@ class Activations:
 
     @cached_property
     def std(self) -> Array:
-        """Of the population, (node,) float64.
-
-        Single precision is faster, and exact to 1e-6 since sums are made of many short ones; but squares vanish in it
-        below 1e-19, and too few digits are left where the spread is small beside the mean.
-        """
-        mean, square = self.mean, np.array([np.vdot(part, part) for part in self.room.parts]) / self.counts
-        variance = square - mean * mean
-        for i in np.flatnonzero(~((variance > SPREAD * square) & (square > LEAST) & (square < np.inf))):
+        """Of the population, (node,) float64."""
+        square = self.room.squares() / self.counts
+        variance = square - self.mean**2
+        for i in np.flatnonzero(~(variance > SPREAD * square)):  # too few digits are left of it
             variance[i] = self.room.parts[i].var(dtype=np.float64)
         std: Array = np.sqrt(variance)
         return std

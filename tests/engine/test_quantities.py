@@ -19,6 +19,7 @@ from engine.quantities import HISTOGRAM, QUANTITIES, READINGS
 from engine.quantities.quantity import SAMPLE, Activations, Measured, Quantity, Reading, Seen, cut, numbers, thin
 from engine.quantities.studies import STUDIES
 from engine.quantities.study import Study
+from engine.squares import Squares
 from engine.tail import THINNED
 from tests.engine.drawn import CASES, CNN, advance, chain, make
 
@@ -154,11 +155,11 @@ def test_lengths_are_those_of_double_precision_at_any_scale(scale: float):
         assert flat.norms(flat.gradient) == pytest.approx(exact, rel=2e-6)
 
 
-def test_several_vectors_have_the_lengths_that_each_has_alone():
-    flat = make(CNN, "digits").flat
-    vectors = torch.stack([flat.weights, 1e-25 * flat.weights, torch.zeros_like(flat.weights)])
-    assert np.array_equal(flat.norms(vectors[:1]), [flat.norms(vectors[0])])
-    assert flat.norms(vectors) == pytest.approx(np.array([flat.norms(vector) for vector in vectors]), rel=1e-6)
+@pytest.mark.parametrize("n", [0, 1, 4096, 4097, 300_000])
+def test_squares_add_up_group_by_group_as_in_double_precision_where_single_precision_would_drift(n: int):
+    groups = [[np.full(n, 0.1, np.float32)], [np.full(3, 1e-25, np.float32), np.full(n, 1e-24, np.float32)]]
+    exact = [float(sum(np.square(part, dtype=np.float64).sum() for part in group)) for group in groups]
+    assert Squares(groups)() == pytest.approx(exact, rel=2e-6, abs=0)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e-9, 1.0, 1e15, 1e25, 1e34])
