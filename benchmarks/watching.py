@@ -5,11 +5,13 @@ the lane that Layerloom chooses: one is never looked at, the other is watched at
 decision boundary) and its events are encoded and written to a log, as a worker does it; with --validated it has its
 losses on fixed examples too. Their clocks are CPU time, so 10 looks a second are meant for a processor of their own.
 
-Turns go bare, watched, watched, bare: what drifts evenly meets both alike. Each four give the logarithm of a ratio; the
-mean of the middle of these and its standard error (bootstrap) are told, since on a machine that others use single
-ratios are off by a tenth. Then come the shares that the ledger of the watched training has taken down, by quantity, and
-what one asking for each further measurement costs. Usage:
-`python -m benchmarks.watching [--rounds N] [--seconds S] [--only NAME …] [--validated] [--json FILE]`.
+Turns go bare, watched, watched, bare: what drifts evenly meets both alike. Each four give the logarithm of a ratio, and
+the mean of the middle of these stands for a pair, since on a machine that others use single ratios are off by a tenth.
+Where in memory a training lies alone makes it a percent faster or slower, for as long as it lives: so several pairs are
+made, either training first by turns, and the mean over the pairs and its standard error are told. Then come the shares
+that the ledgers of the watched trainings have taken down, by quantity, and what one asking for each further measurement
+costs. Usage:
+`python -m benchmarks.watching [--pairs N] [--rounds N] [--seconds S] [--only NAME …] [--validated] [--json FILE]`.
 """
 
 from __future__ import annotations
@@ -45,8 +47,7 @@ from engine.pace import NOTHING, Governor
 from engine.recorder import Recorder
 from engine.worker import STRIDE_SECONDS
 
-WARM = 2.0  # CPU-seconds before the clock starts
-RESAMPLED = 1000  # times, for a standard error
+WARM = 1.5  # CPU-seconds before the clock starts
 
 
 class Watched(Governor):
@@ -122,34 +123,43 @@ def workload(name: str, folder: Path) -> tuple[Graph, Dataset, dict[str, Any]]:
     return ours.graph(work), ours.dataset(x, y), settings
 
 
-def contestants(name: str, validated: bool, folder: Path) -> tuple[Contestant, Contestant]:
+def contestants(name: str, validated: bool, folder: Path, pair: int) -> tuple[Contestant, Contestant]:
+    """One that is not looked at, and one that is."""
     graph, data, settings = workload(name, folder)
     config = TrainConfig(DataRef(data.name), steps=10**9, **settings)
 
-    def enter(watch: bool, pace: Callable[[Callable[[], float]], Governor]) -> Contestant:
-        log = folder / f"{name}-{watch}.sqlite"
+    def enter(watch: bool) -> Contestant:
+        pace = (Watched if validated else Unvalidated) if watch else Never
+        log = folder / f"{name}-{pair}-{watch}.sqlite"
         return Contestant(lambda p: Training(graph, config, data, lane="auto", pace=p, watch=watch), pace, log)
 
-    return enter(False, Never), enter(True, Watched if validated else Unvalidated)
-
-
-def compare(name: str, rounds: int, seconds: float, validated: bool, folder: Path) -> dict[str, Any]:
-    bare, watched = contestants(name, validated, folder)
-    for contestant in (bare, watched):
+    made = {watch: enter(watch) for watch in (pair % 2 == 0, pair % 2 == 1)}
+    for contestant in made.values():
         contestant.turn(WARM)
-    watched.kinds.clear()
-    ledger, began = watched.training.report.ledger, watched.clock()
-    spent = {key: list(entry) for key, entry in ledger.entries.items()}
-    rates = np.array([[each.turn(seconds) for each in (bare, watched, watched, bare)] for _ in range(rounds)])
-    ratios = np.log(rates) @ [-0.5, 0.5, 0.5, -0.5]
-    used = watched.clock() - began
+    return made[False], made[True]
+
+
+def compare(name: str, pairs: int, rounds: int, seconds: float, validated: bool, folder: Path) -> dict[str, Any]:
+    ratios, speeds, used = [], [], 0.0
+    kinds: Counter[str] = Counter()
+    spent: Counter[str] = Counter()
+    for pair in range(pairs):
+        bare, watched = contestants(name, validated, folder, pair)
+        entries, began = watched.training.report.ledger.entries, watched.clock()
+        watched.kinds.clear()
+        spent.subtract({key: cost for key, (cost, _) in entries.items()})
+        rates = np.array([[each.turn(seconds) for each in (bare, watched, watched, bare)] for _ in range(rounds)])
+        ratios.append(middle(np.log(rates) @ [-0.5, 0.5, 0.5, -0.5]))
+        speeds.append(float(np.median(rates[:, ::3])))
+        spent.update({key: cost for key, (cost, _) in entries.items()})
+        kinds, used = kinds + watched.kinds, used + watched.clock() - began
     return {
         "lane": watched.training.lane.name,
-        "steps per CPU-second": float(np.median(rates[:, ::3])),
-        "ratio to bare": float(np.exp(middle(ratios))),
-        "standard error": error(ratios),
-        "events per CPU-second": {kind: n / used for kind, n in watched.kinds.items()},
-        "share of the CPU time": {n: (s - spent.get(n, (0, 0))[0]) / used for n, (s, _) in ledger.entries.items()},
+        "steps per CPU-second": float(np.median(speeds)),
+        "ratio to bare": float(np.exp(np.mean(ratios))),
+        "standard error": float(np.std(ratios, ddof=1) / len(ratios) ** 0.5),
+        "events per CPU-second": {kind: n / used for kind, n in kinds.items()},
+        "share of the CPU time": {key: cost / used for key, cost in spent.items()},
         "one asking, CPU-seconds": dict(asked(watched)),
     }
 
@@ -158,12 +168,6 @@ def middle(values: NDArray[np.float64]) -> float:
     """The mean without the largest and the smallest tenth."""
     cut = len(values) // 10
     return float(np.sort(values)[cut : len(values) - cut].mean())
-
-
-def error(values: NDArray[np.float64]) -> float:
-    """The standard error of ``middle``."""
-    random = np.random.default_rng(0)
-    return float(np.std([middle(random.choice(values, len(values))) for _ in range(RESAMPLED)]))
 
 
 def asked(contestant: Contestant) -> Iterator[tuple[str, float]]:
@@ -194,23 +198,24 @@ def tell(name: str, found: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200, help="of four turns each")
+    parser.add_argument("--pairs", type=int, default=10, help="of trainings, two or more")
+    parser.add_argument("--rounds", type=int, default=20, help="of four turns each, for a pair")
     parser.add_argument("--seconds", type=float, default=0.1, help="CPU-seconds of a turn")
     parser.add_argument("--only", nargs="*", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--validated", action="store_true")
     parser.add_argument("--json", type=Path)
-    asked_for = parser.parse_args()
+    args = parser.parse_args()
     everything = {}
     gc.collect()
     gc.freeze()  # as the runner has done when it forks a worker
     with tempfile.TemporaryDirectory() as folder:
-        for name in asked_for.only:
-            found = compare(name, asked_for.rounds, asked_for.seconds, asked_for.validated, Path(folder))
+        for name in args.only:
+            found = compare(name, args.pairs, args.rounds, args.seconds, args.validated, Path(folder))
             everything[name] = found
             tell(name, found)
             sys.stdout.flush()
-    if asked_for.json:
-        asked_for.json.write_text(json.dumps(everything, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1))
 
 
 if __name__ == "__main__":

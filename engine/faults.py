@@ -12,7 +12,8 @@ from engine.cures import LARGE, Kind
 from engine.flat import FlatParameters
 from engine.network import Network, owner
 
-CURE = "Lower the learning rate, or clip the gradient norm (for example at 1)."
+CALMER = "Lower the learning rate."
+CLIPPED = "Lower the learning rate, or clip the gradient norm (for example at 1)."
 
 
 class RunFault(Exception):
@@ -23,9 +24,11 @@ class RunFault(Exception):
         self.reason, self.node, self.kind = reason, node, kind
 
 
-def diverged(growth: str, step: int, where: str = "", node: str | None = None) -> RunFault:
-    """The fault of a loss that is finite and will not come back. ``where`` says in which layer it shows."""
-    return RunFault(f"Training stopped at step {step}: the loss {growth}. It diverges.{where} {CURE}", node)
+def diverged(growth: str, step: int, adaptive: bool, where: str = "", node: str | None = None) -> RunFault:
+    """The fault of a loss that is finite and will not come back. ``where`` says in which layer it shows. The steps of
+    an ``adaptive`` optimizer are as long for a clipped gradient."""
+    cure = CALMER if adaptive else CLIPPED
+    return RunFault(f"Training stopped at step {step}: the loss {growth}. It diverges.{where} {cure}", node)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -37,10 +40,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class Inquest:
-    """Finds, once a batch has gone wrong, the layer where it did, by running that batch again with a tap."""
+    """Finds, once a batch has gone wrong, the layer where it did, by running that batch again with a tap. ``adaptive``
+    is whether the optimizer is one whose steps do not depend on how long gradients are."""
 
-    def __init__(self, network: Network, model: nn.Module, flat: FlatParameters) -> None:
-        self.network, self.model, self.flat = network, model, flat
+    def __init__(self, network: Network, model: nn.Module, flat: FlatParameters, adaptive: bool) -> None:
+        self.network, self.model, self.flat, self.adaptive = network, model, flat, adaptive
+        self.cure = CALMER if adaptive else CLIPPED
 
     def not_finite(self, step: int, loss: float, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step whose loss or gradient is NaN or infinite."""
@@ -56,14 +61,14 @@ class Inquest:
             node, found = self.network.order[-1], "the loss of its output is no longer a finite number"
         where = f" It shows first in {self._words(node)}: {found}." if node else ""
         what = "loss" if not math.isfinite(loss) else "gradient"
-        return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {CURE}", node)
+        return RunFault(f"Training stopped at step {step}: the {what} became {_word(loss)}.{where} {self.cure}", node)
 
     def grown(self, growth: str, step: int, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a loss that is still finite; ``growth`` says from where to where it has grown. Inputs are about
         1, so where outputs are far beyond that, it has begun."""
         node, size = self._first_large_output(inputs)
         where = f" It shows first in {self._words(node)}: its output has grown to {size:.3g}." if node else ""
-        return diverged(growth, step, where, node)
+        return diverged(growth, step, self.adaptive, where, node)
 
     def out_of_memory(self, step: int, inputs: Sequence[Tensor]) -> RunFault:
         """The fault of a step that found no memory. The layer is unknown when the forward pass alone fits."""
@@ -76,7 +81,7 @@ class Inquest:
         """The fault of weights, or running averages, that a step made too large to be saved or used."""
         node = self.flat.layer_with_bad_weights() or self._layer_with_bad_buffer()
         where = f" It shows first in {self._words(node)}." if node else ""
-        return RunFault(f"Training stopped at step {step}: the weights became infinite.{where} {CURE}", node)
+        return RunFault(f"Training stopped at step {step}: the weights became infinite.{where} {self.cure}", node)
 
     def forgotten(self, step: int, memory: Tensor) -> RunFault:
         """The fault of gradients (P,) whose squares are too large for the ``memory`` of the optimizer, so that it will
@@ -84,7 +89,7 @@ class Inquest:
         node = self.flat.layer_of_bad(memory)
         where = f" It shows first in {self._words(node)}." if node else ""
         what = "the gradients became too large for the optimizer, which keeps their squares"
-        return RunFault(f"Training stopped at step {step}: {what}.{where} {CURE}", node)
+        return RunFault(f"Training stopped at step {step}: {what}.{where} {CLIPPED}", node)
 
     def _layer_with_bad_buffer(self) -> str | None:
         bad = (name for name, buffer in self.model.named_buffers() if not bool(buffer.isfinite().all()))

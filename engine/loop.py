@@ -31,7 +31,7 @@ from engine.measuring import Measuring
 from engine.network import Network
 from engine.objective import Objective
 from engine.observe import Observer
-from engine.optimizers import OPTIMIZERS
+from engine.optimizers import ADAPTIVE, OPTIMIZERS
 from engine.pace import Governor, Ledger, Pace
 from engine.report import POINT, WITHIN, Reporter
 from engine.resume import capture, capture_best, restore
@@ -70,7 +70,7 @@ class Training:
         self.tuning = Tuning(self.network, config, self.model)
         self.batches = self.objective.batches(self.device, config.seed if config.order is None else config.order)
         self.stopping = EarlyStopping(self.model, config)
-        self.inquest = Inquest(self.network, self.model, self.flat)
+        self.inquest = Inquest(self.network, self.model, self.flat, config.optimizer in ADAPTIVE)
         scored = subset(data.n_train, data.n_val, config.seed)
         self.evaluator = Evaluator(self.model, self.objective, lambda: self.tuning.values, scored, self.device)
         seen = (self.flat, self.network.measured, lambda: self.tuning.values, Ledger())

@@ -1,8 +1,10 @@
-"""One step of all parameters of a network, kept beside it: what was the gradient, what the weights, what became of
-them."""
+"""How long a step of all parameters is: its gradient, the weights that it starts from, and how far it moves them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,26 +13,33 @@ from engine.squares import Squares
 
 
 class Moved:
-    """``gradient`` (P,) is that of data loss and penalties, before clipping; ``weights`` (P,) are those it was taken
-    at; ``update`` (P,) is how far the step moved them. All are in memory that the next step uses again: (3, P)."""
+    """Call ``begin`` before the gradient, that of data loss and penalties, is clipped, and ``end`` after the
+    optimizer's step. Only the weights are copied, into memory that is used again."""
 
     def __init__(self, flat: FlatParameters) -> None:
         self.flat = flat
-        self.vectors: Tensor = flat.weights.new_empty((3, len(flat.weights)))
-        self.gradient, self.weights, self.update = self.vectors
-        on_cpu = self.vectors.device.type == "cpu"
-        self._squares = Squares([g for v in self.vectors for g in flat.by_layer(v.numpy())]) if on_cpu else None
+        self._before = torch.empty_like(flat.weights)  # then what the step did to them
+        self._gradient, self._weights, self._update = (
+            _lengths(flat, vector) for vector in (flat.gradient, flat.weights, self._before)
+        )
+        self._begun: tuple[PerLayer, PerLayer] | None = None
 
     def begin(self) -> None:
-        """Before clipping and the optimizer's step."""
-        self.gradient.copy_(self.flat.gradient)
-        self.weights.copy_(self.flat.weights)
+        self._begun = self._gradient(), self._weights()
+        self._before.copy_(self.flat.weights)
 
-    def end(self) -> tuple[PerLayer, PerLayer, PerLayer]:
-        """After it: the lengths of gradient, weights and update."""
-        flat = self.flat
-        torch.sub(flat.weights, self.weights, out=self.update)
-        if self._squares is None:
-            return flat.norms(self.gradient), flat.norms(self.weights), flat.norms(self.update)
-        gradient, weights, update = (self._squares() ** 0.5).reshape(3, -1)
-        return gradient, weights, update
+    def end(self) -> tuple[PerLayer, PerLayer, PerLayer] | None:
+        """The lengths of gradient, weights and update; None where no step has begun since they were asked for."""
+        if self._begun is None:
+            return None
+        torch.sub(self.flat.weights, self._before, out=self._before)
+        begun, self._begun = self._begun, None
+        return (*begun, self._update())
+
+
+def _lengths(flat: FlatParameters, vector: Tensor) -> Callable[[], PerLayer]:
+    """Gives the length of each layer's part of ``vector`` (P,), as it is when it is called."""
+    if vector.device.type != "cpu":
+        return lambda: flat.norms(vector)
+    squares = Squares(flat.by_layer(vector.numpy()))
+    return lambda: np.sqrt(squares())

@@ -37,14 +37,15 @@ class Observer:
         self._measured = frozenset(node.id for node in nodes)
         self._outputs: dict[str, Output] = {}
         self._moved = Moved(flat)
-        self._previous: Tensor | None = None  # the gradient of the step before, where it is asked for
+        # Gradient of the step before, of this one, and the weights that it was taken at, where they are asked for.
+        self._whole: tuple[Tensor, ...] = ()
         self._rooms: dict[Hashable, Room] = {}  # by the form of the outputs it is for; one at most
         self.cost = 0.0  # CPU-seconds spent on this step and not yet told
 
     def before(self, looks: frozenset[str]) -> None:
         """The gradient of the step before still stands in its place, as it was applied."""
         began = time.process_time()
-        self._previous = self.flat.gradient.clone() if READINGS in looks else None
+        self._whole = (self.flat.gradient.clone(),) if READINGS in looks else ()
         self.cost = time.process_time() - began
 
     def tap(self, node: str, output: Output) -> None:
@@ -55,6 +56,8 @@ class Observer:
         """The gradient is that of data loss and penalties, and the weights those it was taken at."""
         began = time.process_time()
         self._moved.begin()
+        if self._whole:
+            self._whole = (*self._whole, self.flat.gradient.clone(), self.flat.weights.clone())
         self.cost += time.process_time() - began
 
     def bodies(self, looks: frozenset[str], readings: Sequence[Reading] = ()) -> tuple[Bodies, dict[str, float]]:
@@ -99,7 +102,9 @@ class Observer:
         return {n.id: h for n, h in zip(self.nodes, found, strict=False) if h}, cost
 
     def _seen(self) -> Seen:
-        return Seen(*self._moved.end(), self._activations(), self._vectors())
+        lengths = self._moved.end()
+        assert lengths is not None
+        return Seen(*lengths, self._activations(), self._vectors())
 
     def _activations(self) -> Activations | None:
         if not self._outputs:
@@ -114,12 +119,13 @@ class Observer:
         return found
 
     def _vectors(self) -> Vectors | None:
-        if self._previous is None:
+        if not self._whole:
             return None
         flat, knobs = self.flat, self.knobs()
         layout = Layout(flat.starts, flat.layer_of, tuple(flat.layers), flat.decayed)
-        gradient, weights, update = self._moved.vectors.clone().float().cpu().numpy()
-        previous, self._previous = self._previous.float().cpu().numpy(), None
+        whole = (*self._whole, flat.weights - self._whole[-1])
+        previous, gradient, weights, update = (v.float().cpu().numpy() for v in whole)
+        self._whole = ()
         return Vectors(layout, gradient, previous, weights, update, *strengths(knobs), knobs["weight_decay"])
 
 

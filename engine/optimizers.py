@@ -116,3 +116,4 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
+ADAPTIVE = ("rmsprop", "adagrad", "adam", "adamw")  # whose steps do not depend on how long gradients are

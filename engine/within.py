@@ -19,7 +19,6 @@ class Within:
     def __init__(self, training: Training) -> None:
         self.training = training
         self._moved: Moved | None = None
-        self._new = False  # whether it is of a step that was not told yet
 
     def watch(self, layers: bool) -> None:
         """Whether the layers are to be looked at in each step from here on."""
@@ -31,16 +30,15 @@ class Within:
     def gradients(self) -> None:
         self._moved = self._moved or Moved(self.training.flat)
         self._moved.begin()
-        self._new = True
 
     def values(self) -> Mapping[str, Sequence[float]]:
         """Of the newest step: "batch_loss" alone in its list and, where they were looked at, "grad_norm" and
         "update_ratio" (layer,). These are told once."""
         found = {"batch_loss": [self.training.report.newest]}
-        if self._moved is None or not self._new:
+        lengths = self._moved.end() if self._moved else None
+        if lengths is None:
             return found
-        self._new = False
-        gradient, weights, update = self._moved.end()
+        gradient, weights, update = lengths
         ratio = np.divide(update, weights, out=np.zeros_like(weights), where=weights > 0)
         return {**found, "grad_norm": gradient.tolist(), "update_ratio": ratio.tolist()}
 

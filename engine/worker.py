@@ -39,8 +39,8 @@ from engine.lanes.lane import Wanted
 from engine.limits import settle
 from engine.log import told
 from engine.loop import Training
+from engine.optimizers import ADAPTIVE
 from engine.origin import same_knob
-from engine.quantities.curvature import ADAPTIVE
 from engine.recorder import FLUSH_SECONDS, Listener, Recorder
 from engine.replicas.group import Trainer, training_of
 from engine.store import START, RunFolder
@@ -128,7 +128,7 @@ class Worker:
         if isinstance(training, Training):
             inputs, _ = training.batches.at(torch.tensor(rows_of(training, -1)))
             raise training.inquest.grown(growth, training.step, inputs)
-        raise diverged(growth, training.step)
+        raise diverged(growth, training.step, training.config.optimizer in ADAPTIVE)
 
     def _fail(self, fault: RunFault) -> None:
         """The run broke: what remains is the last good state, the batch that did it, and what may help."""

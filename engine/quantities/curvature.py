@@ -8,6 +8,7 @@ from collections.abc import Generator
 import torch
 from torch import Tensor
 
+from engine.optimizers import ADAPTIVE
 from engine.quantities.quantity import number
 from engine.quantities.study import Mirror, Study, Work, pieces
 from engine.regularizers import strengths
@@ -16,7 +17,6 @@ EXAMPLES = 256  # of the training part, always the same ones
 SEED = 0  # of the place where the first search begins
 MOST = 40  # products with the Hessian
 CLOSE = 0.002  # ‖H·v − λ·v‖ relative to |λ| at which v counts as an eigenvector; the error of λ is far smaller
-ADAPTIVE = ("rmsprop", "adagrad", "adam", "adamw")
 Product = Generator[None, None, Tensor]
 Pair = tuple[Tensor, Tensor]  # a vector (P,) and H·vector
 

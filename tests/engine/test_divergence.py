@@ -25,15 +25,23 @@ from tests.engine.drawn import (
 )
 
 
-def test_a_learning_rate_that_is_too_high_is_told_with_the_layer_and_a_cure():
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "cure"),
+    [
+        ("sgd", 10.0, "Lower the learning rate, or clip the gradient norm (for example at 1)."),
+        ("adam", 1e30, "Lower the learning rate."),
+    ],
+)
+def test_a_learning_rate_that_is_too_high_is_told_with_the_layer_and_a_cure(optimizer, lr, cure):
     deep = chain(("Input", {"shape": (10,)}), ("Linear", {"out_features": 8}), ("ReLU", {}),
                  ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
-    training = make(deep, "diabetes", optimizer="sgd", knobs={"lr": 10.0})
+    training = make(deep, "diabetes", optimizer=optimizer)
+    training.tuning.values = training.tuning.values | {"lr": lr}
     with pytest.raises(RunFault) as fault:
         finish(training)
     assert fault.value.node in ("linear_1", "linear_2", "output_1")
     assert fault.value.reason.startswith(f"Training stopped at step {training.step + 1}: the ")
-    assert fault.value.reason.endswith("Lower the learning rate, or clip the gradient norm (for example at 1).")
+    assert fault.value.reason.endswith(f". {cure}")
     assert "linear" in fault.value.reason or "output" in fault.value.reason
 
 
