@@ -33,7 +33,7 @@ from engine.objective import Objective
 from engine.observe import Observer
 from engine.optimizers import ADAPTIVE, OPTIMIZERS
 from engine.pace import Governor, Ledger, Pace
-from engine.report import POINT, WITHIN, Reporter
+from engine.report import POINT, Reporter
 from engine.resume import capture, capture_best, restore
 from engine.schedules import SCHEDULES
 from engine.stopping import EarlyStopping
@@ -109,13 +109,13 @@ class Training:
         """One batch that is looked at, or several up to the next thing due."""
         looks = self.report.due(self.step + 1, self.seconds)
         before = self.step
-        self.lane.train(1 if looks & WITHIN else max(1, self._free()), self.report.tap(looks))
+        self.lane.train(max(1, self._free()), self.report.tap(looks))
         if not looks:
             self.stride.done(self.step - before, time.perf_counter() - began)
         return self._look(looks, self.lr(self.step - 1), began)
 
     def _free(self) -> int:
-        """How many batches may be trained in one go: none may end within, nor be looked at, nor be validated."""
+        """How many batches may be trained in one go: only with the last may it end, be looked at, or be validated."""
         if self.stride.count == 1:
             return 1
         ends = self.config.steps - self.step

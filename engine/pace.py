@@ -29,7 +29,8 @@ class Pace(Protocol):
         ...
 
     def free(self, step: int) -> int:
-        """How many steps, ``step`` the first, need not be asked for: only asked right after ``due`` said nothing."""
+        """How many steps, ``step`` the first, can be trained in one go, asked right after ``due``. What is due is
+        looked at in the last of them, and at once where they are none."""
         ...
 
     def paid(self, look: str, now: float, cost: float) -> None: ...

@@ -39,25 +39,34 @@ class Reporter:
         self.told = 0.0  # when what watching costs was told
         self.guard: Inside | None = None  # sees every step, for the breakpoints of a run
         self._inside: tuple[Inside, ...] = ()  # who sees the step at hand
+        self._looks = NOTHING  # for which it is looked into
+        self._begun = False  # whether it has come to that
 
     def due(self, step: int, seconds: float) -> frozenset[str]:
-        """What to look at in ``step``, which begins after ``seconds`` of training. The first step gets a point."""
+        """What to look at in ``step``, which begins after ``seconds`` of training, or in one soon after (see ``free``).
+        The first step gets a point."""
         looks = self.pace.due(step, seconds)
         looks = looks | POINT if step == 1 else looks
         looks = (self.measuring.looks(looks, seconds) if self.measuring else looks) & self.possible
-        self._toll.begin(looked_into=bool(looks & WITHIN))
-        if self.observer is not None and looks & WITHIN:
-            self.observer.before(looks)
+        self._toll.begin(looked_into=False)
         return looks
 
     def free(self, step: int) -> int:
-        """How many steps from ``step`` on are surely not looked at, apart from what a clock says."""
+        """How many steps from ``step`` on can be trained in one go, asked right after ``due``: see pace.py."""
         return self.pace.free(step)
 
     def tap(self, looks: frozenset[str]) -> Tap | None:
-        watching = self.observer if looks & WITHIN else None
+        self._looks, self._begun = looks & WITHIN, False
+        watching = self.observer if self._looks else None
         self._inside = tuple(w for w in (watching, self.guard) if w is not None)
         return self._inside[0].tap if self._inside else None
+
+    def begin(self) -> None:
+        """Now begins the step that is looked into."""
+        self._begun = True
+        if self.observer is not None and self._looks:
+            self._toll.begin(looked_into=True)
+            self.observer.before(self._looks)
 
     def gradients(self) -> None:
         for inside in self._inside:
@@ -73,7 +82,7 @@ class Reporter:
         found = []
         if looks & POINT:
             found.append(Event("point", step, self._point(lr, seconds, val)))
-        if self.observer is not None and looks & WITHIN:
+        if self.observer is not None and looks & WITHIN and self._begun:
             found += self._inside_events(step, looks, seconds)
         if self.boundary is not None and "boundary" in looks:
             body, cost = self.ledger.timed("boundary", self.boundary.body)

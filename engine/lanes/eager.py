@@ -23,6 +23,8 @@ class Eager:
         """One step, from top to bottom. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
         training = self.training
         knobs, gradient = training.tuning.values, training.flat.gradient
+        if tap:
+            training.report.begin()
         value = training.backward(tap)
         if tap:
             training.report.gradients()

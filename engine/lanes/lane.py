@@ -23,7 +23,8 @@ class Lane(Protocol):
     """Asked between batches: the lane that takes over from here, or None while it is not ready."""
 
     def train(self, count: int, tap: Tap | None) -> None:
-        """Trains 1 to ``count`` batches and counts them in ``training``; exactly one, seen by ``tap``, with a tap.
+        """Trains 1 to ``count`` batches and counts them in ``training``. With a ``tap`` the last is seen by it and by
+        ``training.report``, which hears of its begin and of its gradients.
 
         The last is one whose loss is beyond ``training.stride.bound``, if there is one. Raises RunFault before the
         first step whose loss or gradient is not finite.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.lanes.eager import Eager
 from engine.lanes.native import build
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
+from engine.pace import EveryN
 from tests.engine.drawn import CNN, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
 from tests.engine.lanes import TOLERANCE, assert_alike, both, image, unfit
 
@@ -41,6 +43,19 @@ REGULAR = {"l1": 1e-3, "l2": 1e-2, "elastic": 1e-3, "elastic_mix": 0.3, "weight_
 CLIPPED = {"clip_value": 0.02, "clip_norm": 0.05, "label_smoothing": 0.1, "batch_size": 7}
 GRU = chain(("Input", {"shape": (24, 1)}), ("GRU", {}), ("Linear", {"out_features": 1}), ("Output", {}))
 NOISY = {"input_noise": 0.2, "dropout": 0.4, "batch_size": 33}
+
+
+class Patient(EveryN):
+    """Asks to look every other time that it is asked, and does not mind in which step."""
+
+    asked = 0
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        self.asked += 1
+        return super().due(self.asked, now)
+
+    def free(self, step: int) -> int:
+        return sys.maxsize
 
 
 def stridden(training: Training, steps: int) -> list[Event]:
@@ -284,6 +299,20 @@ class TestManyBatchesPerCall:
             validated += [training.step] if training.stopping.due(training.step) else []
         assert looked == list(range(7, training.step + 1, 7))
         assert validated == list(range(10, training.step + 1, 10))
+
+    def test_what_a_clock_asks_for_is_seen_in_the_last_batch_of_a_stride_as_it_is_there(self):
+        settings = {"lane": "native", "steps": 300, "schedule": "cosine", "knobs": NOISY}
+        single = make(**settings, every=1)
+        alone = {(e.kind, e.step): e.body for e in finish(single) if e.kind in ("layers", "hist")}
+        many = make(**settings)
+        many.stride.seconds = 0.001
+        many.report.pace = Patient(2)
+        seen = {(e.kind, e.step): e.body for e in finish(many) if e.kind in ("layers", "hist")}
+        assert 2 < len(seen) < len(alone) / 4
+        assert seen == {key: alone[key] for key in seen}
+        unwatched = make(**settings, watch=False)
+        finish(unwatched)
+        assert same(weights(many), weights(unwatched))
 
     def test_without_a_stride_each_call_is_one_batch(self):
         training = make(lane="native")

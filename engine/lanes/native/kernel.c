@@ -159,15 +159,22 @@ INLINE int step(const Job *job, int64_t s, int64_t parts, int meanwhile, const f
     return 1;
 }
 
-/* Does `parts` of `steps` steps and returns how many were done. Fewer, where the loss or the gradient of the next one
-   is not finite: it then has its loss and gradient, and has changed no weight; or where the loss of the last is beyond
-   `bound`. */
-int64_t run(const Job *job, int64_t steps, int64_t parts) {
-    const float *masks = job->masks;
+/* Numbers in the dropout masks of one example. */
+INLINE int64_t drawn(const Job *job) {
+    int64_t sum = 0;
+    for (const Layer *l = job->layers; l < job->layers + job->depth; l++) sum += l->kind == DROPOUT && l->slope > 0 ? l->outputs : 0;
+    return sum;
+}
+
+/* Does `parts` of the steps from `first` up to `end` and returns how many were done. Fewer, where the loss or the
+   gradient of the next one is not finite: it then has its loss and gradient, and has changed no weight; or where the
+   loss of the last is beyond `bound`. */
+int64_t run(const Job *job, int64_t first, int64_t end, int64_t parts) {
+    const float *masks = job->masks + job->bounds[first] * drawn(job);
     const int meanwhile = parts == (BACKWARD | PENALTY | FINISH) && moves_meanwhile(job);
-    for (int64_t s = 0; s < steps; s++) {
-        if (!step(job, s, parts, meanwhile, &masks)) return s;
-        if (job->losses[s] > job->bound) return s + 1;
+    for (int64_t s = first; s < end; s++) {
+        if (!step(job, s, parts, meanwhile, &masks)) return s - first;
+        if (job->losses[s] > job->bound) return s + 1 - first;
     }
-    return steps;
+    return end - first;
 }

@@ -72,21 +72,30 @@ class Native:
         training, desk = self.training, self.desk
         if training.tuning.values is not self._knobs:  # turning one makes others of them
             self._obey(training.tuning.values)
-        count = 1 if tap else min(count, self._most)
+        count = min(count, self._most)
         rows, bounds = training.batches.rows(int(self._knobs["batch_size"]), count)
         largest = int((bounds[1:] - bounds[:-1]).max())
         desk.make_room(-(-largest // self.width) * self.width, self.width, self.library.room_needed)
         desk.job.bound = training.stride.bound
         self._give(rows, bounds, count)
         if tap is None:
-            done = self._run(count, BACKWARD | PENALTY | FINISH)
-        else:
-            done = self._run(1, BACKWARD | PENALTY)
-            if done:
-                self._show(tap, int(bounds[1]))
-                training.report.gradients()
-                self._run(1, FINISH)
-        self._count(done, count)
+            self._go(0, count)
+        elif count == 1 or self._go(0, count - 1):
+            self._look(count - 1, tap)
+
+    def _go(self, first: int, end: int) -> bool:
+        """Whether all these steps were done, and the next may be."""
+        return self._count(first, end, self._run(first, end, BACKWARD | PENALTY | FINISH))
+
+    def _look(self, step: int, tap: Tap) -> None:
+        training, bounds = self.training, self.desk.kept["bounds"]
+        training.report.begin()
+        done = self._run(step, step + 1, BACKWARD | PENALTY)
+        if done:
+            self._show(tap, int(bounds[step + 1] - bounds[step]))
+            training.report.gradients()
+            self._run(step, step + 1, FINISH)
+        self._count(step, step + 1, done)
 
     def _obey(self, knobs: Knobs) -> None:
         self._knobs = knobs
@@ -125,11 +134,11 @@ class Native:
                 place += len(factors)
         return torch.cat(noisy) if noise else x, masks
 
-    def _run(self, steps: int, parts: int) -> int:
+    def _run(self, first: int, end: int, parts: int) -> int:
         numbers, desk = self.training.optimizer.numbers, self.desk
         if numbers:
             desk.products[:] = numbers["product1"], numbers["product2"]
-        done = int(self.library.run(ctypes.byref(desk.job), steps, parts))
+        done = int(self.library.run(ctypes.byref(desk.job), first, end, parts))
         if numbers:
             numbers["product1"], numbers["product2"] = map(float, desk.products)
         return done
@@ -139,11 +148,11 @@ class Native:
         if self._shown is not self.desk.kept["values"]:
             self._shown, self._views = self.desk.kept["values"], {}
         if n not in self._views:
-            self._views[n] = self._look(n)
+            self._views[n] = self._outputs(n)
         for node, output in self._views[n].items():
             tap(node, output)
 
-    def _look(self, n: int) -> dict[str, Array]:
+    def _outputs(self, n: int) -> dict[str, Array]:
         """The outputs of ``n`` examples, (n, …), where they are: as (unit, example) in the kernel's memory."""
         ld = -(-n // self.width) * self.width
         values, sizes = self._shown.numpy(), self.chain.sizes
@@ -155,20 +164,24 @@ class Native:
             found[node] = np.moveaxis(lying[..., :n], -1, 0)
         return found
 
-    def _count(self, done: int, count: int) -> None:
+    def _count(self, first: int, end: int, done: int) -> bool:
+        """Takes note of the steps from ``first`` on that were ``done``. Whether the next may be."""
         training, losses = self.training, self.desk.kept["losses"]
         training.step += done
-        training.report.batch(float(np.add.reduce(losses[:done], dtype=np.float64)), done)
-        if done and losses[done - 1] > self.desk.job.bound:
-            training.report.newest = float(losses[done - 1])
-            training.batches.took(done)
-        elif done < count:
-            self._tell(done)
+        next = first + done
+        training.report.batch(float(np.add.reduce(losses[first:next], dtype=np.float64)), done)
+        if done and losses[next - 1] > self.desk.job.bound:
+            training.report.newest = float(losses[next - 1])
+            training.batches.took(next)
+            return False
+        if next < end:
+            self._tell(next)
+        return True
 
-    def _tell(self, done: int) -> None:
-        """What is not finite in the step after those that were ``done``."""
+    def _tell(self, step: int) -> None:
+        """What is not finite in a step."""
         training, kept = self.training, self.desk.kept
-        start, stop = kept["bounds"][done : done + 2]
+        start, stop = kept["bounds"][step : step + 2]
         inputs = kept["x"].index_select(0, kept["index"][start:stop])
-        training.check(float(kept["losses"][done]), inputs.to(training.batches.x.dtype))
+        training.check(float(kept["losses"][step]), inputs.to(training.batches.x.dtype))
         raise AssertionError("the kernel stopped where there was nothing wrong")
