@@ -153,6 +153,9 @@ def compare(name: str, pairs: int, rounds: int, seconds: float, validated: bool,
         speeds.append(float(np.median(rates[:, ::3])))
         spent.update({key: cost for key, (cost, _) in entries.items()})
         kinds, used = kinds + watched.kinds, used + watched.clock() - began
+        if pair + 1 < pairs:
+            bare.run.close()  # or they would undo later, for those that come, what they set up for themselves
+            watched.run.close()
     return {
         "lane": watched.training.lane.name,
         "steps per CPU-second": float(np.median(speeds)),

@@ -110,8 +110,7 @@ class Training:
         looks = self.report.due(self.step + 1, self.seconds)
         before = self.step
         self.lane.train(max(1, self._free()), self.report.tap(looks))
-        if not looks:
-            self.stride.done(self.step - before, time.perf_counter() - began)
+        self.stride.done(self.step - before, time.perf_counter() - began)
         return self._look(looks, self.lr(self.step - 1), began)
 
     def _free(self) -> int:

@@ -22,9 +22,7 @@ class Squares:
     """
 
     def __init__(self, groups: Sequence[Sequence[Stretch]]) -> None:
-        each = [
-            [b for stretch in group for b in np.split(stretch, range(BLOCK, stretch.size, BLOCK))] for group in groups
-        ]
+        each = [[block for stretch in group for block in _blocks(stretch)] for group in groups]
         self._blocks = [block for blocks in each for block in blocks]
         self._starts = np.cumsum([0, *map(len, each)])[:-1]
 

@@ -106,9 +106,8 @@ class Worker:
                 break
 
     def _take(self, events: Sequence[Event]) -> None:
+        past = [loss for loss in self._losses(events) if loss > self.growth.bound]
         self.keeper.see(events)
-        if isinstance(self.training, Training):  # several copies go by the median over them, which points have
-            self._check_growth(self.training.report.newest)
         for event in (*events, *self.guard.look(events)):
             if event.kind == "state":  # it has ended by itself; the log says so when the last checkpoint is safe
                 self._end(event.body["state"], event.body["reason"])
@@ -116,14 +115,19 @@ class Worker:
             self.recorder.add(event)
             if event.kind == "point" and isinstance(loss := event.body["batch_loss"], float):
                 self.growth.mean(loss)
-                self._check_growth(loss)
             if event.kind == "hit" and self.state == "running":
                 self._pause(event.body["says"])
+        if past:
+            self._diverge(past[0])
 
-    def _check_growth(self, loss: float) -> None:
+    def _losses(self, events: Sequence[Event]) -> list[float]:
+        """By which it is seen whether the loss grows past all bounds: several copies go by the median over them."""
+        if isinstance(self.training, Training):
+            return [self.training.report.newest]
+        return [e.body["batch_loss"] for e in events if e.kind == "point" and e.body["batch_loss"] is not None]
+
+    def _diverge(self, loss: float) -> None:
         """Ends a run whose loss has grown past all bounds."""
-        if not loss > self.growth.bound:
-            return
         training, growth = self.training, f"has grown to {loss:.3g}, from {self.growth.lowest:.3g} at its lowest"
         if isinstance(training, Training):
             inputs, _ = training.batches.at(torch.tensor(rows_of(training, -1)))
@@ -271,6 +275,7 @@ class Worker:
 
     def _set(self, name: str, value: float) -> None:
         found = self.training.set(name, value)
+        self.training.stride.restart()
         if isinstance(found, Diagnostic):
             found = Event("diagnostic", self.training.step, found.to_json())
         self.recorder.add(found)

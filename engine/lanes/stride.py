@@ -23,6 +23,10 @@ class Stride:
     def count(self) -> int:
         return min(self._count, self.most) if self.seconds > 0 else 1
 
+    def restart(self) -> None:
+        """Makes the next calls short again: batches may take longer than they did."""
+        self._count = 1
+
     def done(self, steps: int, seconds: float) -> None:
         """Takes note that ``steps`` batches took ``seconds``."""
         fit = int(self.seconds * steps / max(seconds, 1e-9))

@@ -90,7 +90,7 @@ class Activations:
     def mean(self) -> Array:
         """(node,) float64."""
         mean: Array = np.add.reduceat(self.values, self.starts) / self.counts
-        for i in np.flatnonzero(np.isinf(mean)):
+        for i in np.flatnonzero(~np.isfinite(mean)):
             mean[i] = self.room.parts[i].mean(dtype=np.float64)
         return mean
 

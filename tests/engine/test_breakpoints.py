@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -251,11 +254,11 @@ def test_clipping_is_no_cure_where_steps_do_not_depend_on_the_length_of_gradient
         assert [any(w in c["label"] for c in found) for w in words] == [True] * len(found)
 
 
-def test_a_loss_that_grows_past_all_bounds_ends_the_run_while_it_is_still_finite(tmp_path, monkeypatch):
-    losses = iter([0.5, 0.7, 5e6])
+def test_copies_whose_loss_grows_past_all_bounds_end_while_it_is_still_finite(tmp_path, monkeypatch):
+    losses: dict[Reporter, Iterator[float]] = defaultdict(lambda: iter([0.5, 0.7, 5e6]))
     real = Reporter._point
-    monkeypatch.setattr(Reporter, "_point", lambda *more: real(*more) | {"batch_loss": next(losses)})
-    run = make(tmp_path)
+    monkeypatch.setattr(Reporter, "_point", lambda self, *more: real(self, *more) | {"batch_loss": next(losses[self])})
+    run = make(tmp_path, copies=2)
     assert work(run, Inbox()) == "failed"
     last = all_of(run, "state")[-1].body
     assert "the loss has grown to 5e+06, from 0.5 at its lowest. It diverges. Lower the learning rate" in last["reason"]
@@ -298,6 +301,10 @@ def test_a_loss_past_all_bounds_ends_the_run_at_that_very_step_in_its_layer(lr, 
     assert "It diverges. It shows first in 'linear_1': its output has grown to " in last["reason"]
     assert last["node"] == "linear_1"
     assert all_of(run, "hit")[-1].body["rows"] == training.batches.given[0].tolist()
+    shorter = RunFolder.create(tmp_path, graph, replace(config, steps=training.step))
+    if not late:
+        assert work(shorter, Inbox()) == "failed"
+        assert all_of(shorter, "point")[-1].step == training.step  # what is told of the last step is not lost
 
 
 def test_a_continued_run_has_the_breakpoints_set_last_and_does_not_stop_where_it_stood(tmp_path, monkeypatch):

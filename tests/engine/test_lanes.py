@@ -314,6 +314,16 @@ class TestManyBatchesPerCall:
         finish(unwatched)
         assert same(weights(many), weights(unwatched))
 
+    def test_a_stride_that_is_too_long_gets_shorter_though_each_call_is_looked_at(self):
+        training = make(lane="native", steps=10**6)
+        training.report.pace, training.stride.seconds = Patient(1), 1.0
+        while training.stride.count < 1000:
+            training.stride.done(1000, 1e-6)
+        training.stride.seconds = 1e-6
+        next(training.run())
+        assert training.step >= 1000
+        assert training.stride.count == 1
+
     def test_without_a_stride_each_call_is_one_batch(self):
         training = make(lane="native")
         training.stride.seconds = 0.02

@@ -174,6 +174,13 @@ def test_mean_and_spread_are_those_of_double_precision_at_any_scale(scale: float
     assert std == pytest.approx([output.std(dtype=np.float64) for output in outputs], rel=2e-6)
 
 
+def test_values_whose_sums_overflow_single_precision_still_have_a_mean():
+    large = np.repeat(np.array([3e37, -3e37], np.float32), 200).reshape(1, -1).repeat(64, axis=0)
+    with tuned():
+        assert measure("mean", seen(large)) == [0.0]
+        assert measure("std", seen(large)) == pytest.approx([3e37])
+
+
 def test_what_is_not_finite_has_no_mean_and_no_spread_and_spoils_no_other_node():
     bad, good = np.full((4, 2), np.inf, np.float32), np.ones((4, 2), np.float32)
     bad[0, 0] = np.nan

@@ -76,7 +76,7 @@ def _load(path: Path) -> ctypes.CDLL:
     found = ctypes.CDLL(str(path))
     found.run.restype = found.width.restype = ctypes.c_int64
     found.room_needed.restype = ctypes.c_int64
-    found.run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    found.run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
     found.room_needed.argtypes = (ctypes.c_void_p, ctypes.c_int64)
     return found
 

@@ -170,7 +170,7 @@ class Native:
         training.step += done
         next = first + done
         training.report.batch(float(np.add.reduce(losses[first:next], dtype=np.float64)), done)
-        if done and losses[next - 1] > self.desk.job.bound:
+        if done and float(losses[next - 1]) > self.desk.job.bound:  # compared in double precision, as the kernel does
             training.report.newest = float(losses[next - 1])
             training.batches.took(next)
             return False

@@ -102,6 +102,24 @@ def test_what_the_batched_program_cannot_do_trains_beside_each_other_and_says_so
     assert all(same(ours, theirs) for ours, theirs in zip(each, alone(graph, settings), strict=True))
 
 
+@pytest.mark.parametrize(("graph", "data"), [(CNN, "digits"), (MLP, "spiral")], ids=["cnn", "mlp"])
+def test_where_nothing_can_be_forked_the_copies_take_turns_with_the_same_bits(
+    graph: Graph, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.replicas.parallel.sys.platform", "darwin")
+    settings = config(data, steps=20, vary={"input_noise": [0.0, 0.1, 0.5]})
+    training = group(graph, settings)
+    told = training.started().body["copies"]
+    assert (told["how"], told["reason"]) == (
+        "turns",
+        "The copies take turns, one after another: processes cannot be forked safely on this system.",
+    )
+    advance(training, 20)
+    each = weights(training)
+    training.close()
+    assert all(same(ours, theirs) for ours, theirs in zip(each, alone(graph, settings), strict=True))
+
+
 @pytest.mark.parametrize("lane", ["native", "eager"])
 def test_a_group_that_goes_on_from_a_checkpoint_ends_with_the_same_bits(lane: Wanted) -> None:
     settings = config("spiral", vary={"dropout": [0.1, 0.2, 0.3]})
