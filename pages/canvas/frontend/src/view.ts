@@ -5,9 +5,10 @@ import { sizeOf, type FEdge, type FNode, type Point } from "./graph";
 import { arrange } from "./layout";
 import { Ctx, useDoc } from "./parts";
 
-// What fitting leaves free (px): the toolbar stands on top, or, with nothing to edit, one button at the left.
+// What fitting leaves free (px): the toolbar stands on top, or, with nothing to edit, one button at the left and, once it
+// trains, the legend below layers that have grown by the line with their gradient.
 const FRAME = { top: 24, left: 40, right: 40, bottom: 24 };
-const VIEW_FRAME = { top: 16, left: 72, right: 32, bottom: 44 };
+const VIEW_FRAME = { top: 16, left: 72, right: 32, bottom: 62 };
 export const READABLE = 0.5; // the least zoom at which a layer is read
 const CLOSE = 0.65, CLOSEST = 1.15; // zoom
 export const NARROW = 620; // px, as in style.css: what is narrower is a phone
