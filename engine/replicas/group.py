@@ -29,6 +29,7 @@ from engine.replicas.variants import told, variants, varied
 from engine.report import POINT
 
 BATCHED = "All copies train in one program: the compiled kernel takes them in turn, many batches each."
+COMING = " Until it is compiled, PyTorch trains them in turn."
 TURNS = "The copies take turns, one after another: {why}"
 WORKERS = "Each copy trains in a process of its own: {why}"
 STRETCHES = 4  # of time, at most, between two commands: as long as from one look to the next
@@ -81,7 +82,9 @@ class Group:
     def _choose(self, training: Training) -> type[Local] | type[Remote]:
         """How the other copies train, told in ``how`` and ``why``."""
         self.how, self.why = "batched", BATCHED
-        if training.lane.name == "native" or training.lane.better:  # the kernel is on its way
+        if training.lane.better:  # the kernel is on its way
+            self.why += COMING
+        if training.lane.name == "native" or training.lane.better:
             return Local
         forks, reason = parallel(training.device)
         self.how, words = ("parallel", WORKERS) if forks else ("turns", TURNS)

@@ -23,7 +23,7 @@ from engine.lanes.native import build
 from engine.loop import Training
 from engine.pace import Budget, EveryN
 from engine.replicas.copies import Local
-from engine.replicas.group import Group, training_of
+from engine.replicas.group import BATCHED, Group, training_of
 from engine.replicas.variants import variants
 from tests.engine.drawn import CNN, LSTM, MLP, chain, same
 
@@ -118,6 +118,13 @@ def test_where_nothing_can_be_forked_the_copies_take_turns_with_the_same_bits(
     each = weights(training)
     training.close()
     assert all(same(ours, theirs) for ours, theirs in zip(each, alone(graph, settings), strict=True))
+
+
+def test_copies_that_wait_for_the_kernel_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "library", lambda: None)
+    training = group(MLP, config("spiral"), "auto")
+    assert training.first.training.lane.name == "eager"
+    assert (training.how, training.why) == ("batched", f"{BATCHED} Until it is compiled, PyTorch trains them in turn.")
 
 
 @pytest.mark.parametrize("lane", ["native", "eager"])
