@@ -124,7 +124,8 @@ def plot(results: dict[str, dict[str, list[float]]], path: Path) -> None:
                                mode="lines+markers", line_color=colors[lane])  # fmt: skip
             figure.add_trace(trace, place // 2 + 1, place % 2 + 1)
     figure.update_xaxes(type="log")
-    figure.update_yaxes(type="log", title="steps per CPU-second", col=1)
+    figure.update_yaxes(type="log")
+    figure.update_yaxes(title="steps per CPU-second", col=1)
     figure.update_layout(title="Speed of training against the size of the task", template="plotly_white", height=800)
     figure.write_html(path)
 
