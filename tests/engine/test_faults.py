@@ -72,7 +72,7 @@ def test_a_killed_worker_fails_its_run_in_plain_words_loses_nothing_and_can_go_o
 def test_a_run_killed_and_continued_ends_with_the_weights_of_an_undisturbed_one(executor):
     whole = make(executor.home, steps=1500)
     work(whole, Inbox())
-    run = begin(executor, steps=1500)
+    run = begin(executor, steps=1500, knobs={"speed": 1000.0})  # or it could be over before it is killed
     executor.send(run.id, {"do": "pause"})
     wait(lambda: state(run) in ("paused", "finished"))
     executor.send(run.id, {"do": "resume"})
