@@ -11,7 +11,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from engine.executor import default_executor
-from pages import stale
+from pages import reruns
 from pages.browsers import Naming
 from pages.forms import tell_bug
 from pages.live.routes import ROUTES as LIVE
@@ -28,7 +28,7 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     executor.close()
 
 
-stale.install()
+reruns.install()
 app = st.App(
     "pages/main.py",
     routes=[*LIVE, *PREVIEW],

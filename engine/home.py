@@ -16,8 +16,11 @@ def home() -> Path:
 
 
 def new_run_id() -> str:
-    """16 URL-safe random characters (96 bits): who knows an id may open the run, so it must not be guessable."""
-    return secrets.token_urlsafe(12)
+    """16 URL-safe random characters (96 bits): who knows an id may open the run, so it must not be guessable. The first
+    is no dash, since a command would take that for an option."""
+    while (id := secrets.token_urlsafe(12)).startswith("-"):
+        pass
+    return id
 
 
 def is_run_id(text: object) -> bool:

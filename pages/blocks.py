@@ -7,34 +7,24 @@ import streamlit as st
 from builder.diagnostic import Diagnostic, Refused
 from builder.infer import infer
 from builder.suggest import takes
-from pages.canvas import Doc, Insertion
+from pages import dialogs, session
+from pages.canvas import Insertion
 from pages.canvas.blocks import insert
+from pages.dialogs import Dialog
 from pages.forms import escape, param_input, tell
 
-ASKED, FIELD = "block.asked", "block.set."
+FIELD = "block.set."
 
 
 def ask(wanted: Insertion) -> None:
-    """Remembers what is to be inserted until it is, or the dialog is closed: a callback cannot open one."""
-    st.session_state[ASKED] = wanted
+    """Asks for the settings of the block that is wanted, in a dialog."""
+    dialogs.ask(Dialog(_form, wanted.spec.title, ":material/dashboard_customize:", edits=True), wanted)
     for key in [k for k in st.session_state if str(k).startswith(FIELD)]:
         del st.session_state[key]  # of another block, or of what came before
 
 
-def insertion(doc: Doc) -> None:
-    """Opens the dialog while a block is wanted; any redrawing of the page in between keeps it open."""
-    wanted: Insertion | None = st.session_state.get(ASKED)
-    if wanted:
-        icon = ":material/dashboard_customize:"
-        st.dialog(wanted.spec.title, icon=icon, on_dismiss=_forget)(_form)(doc, wanted)
-
-
-def _forget() -> None:
-    st.session_state.pop(ASKED, None)
-
-
-def _form(doc: Doc, wanted: Insertion) -> None:
-    spec = wanted.spec
+def _form(wanted: Insertion) -> None:
+    doc, spec = session.doc(), wanted.spec
     st.write(spec.help)
     given = wanted.given(infer(doc.graph))
     start = spec.complete(spec.suit(given) if given else {})
@@ -51,7 +41,7 @@ def _form(doc: Doc, wanted: Insertion) -> None:
             try:
                 if not problems:
                     insert(doc, wanted, params)
-                    _forget()
+                    dialogs.close()
                     st.rerun()
             except Refused as refused:
                 problems = list(refused.diagnostics[:1])

@@ -10,9 +10,8 @@ from builder.infer import Inference, infer
 from builder.source import source
 from engine import share
 from engine.cost import Costs
-from pages import session, settings
-from pages import share as sharing
-from pages.blocks import ask, insertion
+from pages import dialogs, session, settings
+from pages.blocks import ask
 from pages.canvas import Doc, canvas, fix_for, notes, sync
 from pages.costs import badge, cost_panel, measured
 from pages.export import take_away
@@ -20,12 +19,14 @@ from pages.forms import tell
 from pages.hide import hidden
 from pages.inspector import inspector
 from pages.lead import EVERY, beat, lead, notices
-from pages.picture import picture
+from pages.picture import PICTURE
 from pages.probe import probe_panel
-from pages.templates import menu, open_menu
-from pages.versions import versions
+from pages.share import SHARE
+from pages.templates import MENU
+from pages.versions import VERSIONS
 
 KEY = "editor"
+DIALOGS = (("versions", "Versions", VERSIONS), ("share", "Share", SHARE), ("picture", "Picture", PICTURE))
 
 
 @st.fragment
@@ -65,7 +66,7 @@ def editor() -> None:
     if not hidden("costs"):
         with left:
             cost_panel(inference, costs, config, doc.open)
-    insertion(doc)
+    dialogs.show()
     if not hidden("source"):
         code(inference, doc)
     if not hidden("export"):
@@ -98,12 +99,9 @@ def toolbar(doc: Doc) -> None:
             on_click="ignore",
             help="Downloads the drawing as a file. It is also kept here, under this page's address.",
         )
-    if not hidden("versions") and st.button("Versions", icon=":material/history:"):
-        versions()
-    if not hidden("share") and st.button("Share", icon=":material/share:"):
-        sharing.dialog()
-    if not hidden("picture") and st.button("Picture", icon=":material/image:"):
-        picture(doc.graph)
+    for part, label, dialog in DIALOGS:
+        if not hidden(part):
+            st.button(label, icon=dialog.icon, on_click=dialogs.ask, args=(dialog,))
     if session.can_undo_replace():
         st.button("Bring back the last network", icon=":material/undo:", on_click=session.undo_replace)
     if session.can_redo_replace():
@@ -115,8 +113,7 @@ def toolbar(doc: Doc) -> None:
 def replacing(doc: Doc) -> None:
     """What puts another network in the place of this one."""
     if not hidden("templates"):
-        st.button("Templates", icon=":material/dashboard:", on_click=open_menu)
-        menu()
+        st.button("Templates", icon=MENU.icon, on_click=dialogs.ask, args=(MENU,))
     if not hidden("open"):
         with st.popover("Open", icon=":material/folder_open:", key=f"open.{doc.epoch}"):
             st.file_uploader("A network saved by Layerloom (.json)", type="json", key="open", on_change=open_file)

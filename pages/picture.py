@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from builder.graph import Graph
 from builder.infer import infer
 from builder.picture import DARK, LIGHT, Look, svg
+from pages import session
+from pages.dialogs import Dialog
 
 _PNG = st.components.v2.component(
     "layerloom_png",
@@ -54,8 +55,8 @@ def look() -> Look:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
-@st.dialog("Picture of the network", width="large", icon=":material/image:")
-def picture(graph: Graph) -> None:
+def _picture() -> None:
+    graph = session.doc().graph
     looks = {"Light": LIGHT, "Dark": DARK}
     first = "Dark" if look() is DARK else "Light"
     name = st.segmented_control("Colours", looks, default=first, required=True, key="picture.look")
@@ -67,3 +68,6 @@ def picture(graph: Graph) -> None:
         )
         _PNG(key="picture.png", data={"svg": drawn, "name": "network.png", "scale": SCALE}, height="content")
     st.caption("SVG stays sharp at any size, for papers; PNG is for slides and messages.")
+
+
+PICTURE = Dialog(_picture, "Picture of the network", ":material/image:", "large")

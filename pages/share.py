@@ -8,6 +8,7 @@ from builder.diagnostic import Diagnostic, Refused
 from engine import share
 from engine.data import BY_NAME
 from pages import hide, session, settings
+from pages.dialogs import Dialog
 from pages.forms import escape, tell
 
 PAGES = ("/design", "/train", "/runs")
@@ -39,8 +40,7 @@ def _notes(shared: share.Shared) -> list[Diagnostic]:
     return [Diagnostic("share/csv", what, "Choose that file on the Train page.", severity="warning")]
 
 
-@st.dialog("Share this network", width="medium", icon=":material/share:")
-def dialog() -> None:
+def _share() -> None:
     shared = share.Shared(session.doc().graph, settings.chosen(session.doc().graph))
     data = BY_NAME[shared.config.data.name]
     st.markdown(
@@ -74,6 +74,9 @@ def dialog() -> None:
         on_click="ignore",
         help="Holds the same as the link. Open it with Open on the Design page.",
     )
+
+
+SHARE = Dialog(_share, "Share this network", ":material/share:", "medium")
 
 
 def address(text: str, parts: list[str]) -> str:

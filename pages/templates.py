@@ -15,25 +15,10 @@ from builder.templates import Template
 from builder.thumbnail import thumbnail
 from engine.config import DataRef, TrainConfig
 from engine.data import BY_NAME
-from pages import session, settings
+from pages import dialogs, session, settings
+from pages.dialogs import Dialog
 
 CARD = 284  # px
-ASKED = "template.asked"
-
-
-def open_menu() -> None:
-    st.session_state[ASKED] = True
-
-
-def menu() -> None:
-    """Opens while it is asked for; any redrawing of the page in between keeps it open."""
-    if st.session_state.get(ASKED):
-        icon = ":material/dashboard:"
-        st.dialog("Templates", width="large", icon=icon, on_dismiss=_close)(_menu)()
-
-
-def _close() -> None:
-    st.session_state.pop(ASKED, None)
 
 
 def _menu() -> None:
@@ -62,12 +47,15 @@ def _card(template: Template) -> None:
 
 def use_template(template: Template) -> None:
     """Seed, device, time limit and pace stay as they are: they are the user's, whatever is trained."""
-    _close()
+    dialogs.close()
     now = settings.chosen(templates.load(template.name))
     session.replace(templates.load(template.name))
     config = config_of(template)
     knobs = {**config.knobs, **{name: now.knobs[name] for name in settings.WATCHABLE if name in now.knobs}}
     settings.choose(replace(config, knobs=knobs, seed=now.seed, device=now.device, max_seconds=now.max_seconds))
+
+
+MENU = Dialog(_menu, "Templates", ":material/dashboard:", "large", edits=True)
 
 
 def config_of(template: Template) -> TrainConfig:

@@ -14,7 +14,8 @@ from builder.graph import Edge, Graph
 from builder.infer import infer
 from builder.picture import svg
 from engine.nets import MAX_NAME, Version
-from pages import session
+from pages import dialogs, session
+from pages.dialogs import Dialog
 from pages.forms import escape, tell
 from pages.picture import look
 from pages.tab import clock
@@ -22,8 +23,7 @@ from pages.tab import clock
 NOW = "the drawing now"
 
 
-@st.dialog("Versions", width="large", icon=":material/history:")
-def versions() -> None:
+def _versions() -> None:
     session.doc()
     _keep()
     found, unreadable = session.folder().versions()
@@ -39,6 +39,9 @@ def versions() -> None:
     others: list[Version | str] = [NOW, *(v for v in found if v.id != old.id)]
     new = st.selectbox("Compared with", others, format_func=_title, key="version.other")
     compare(old.graph, new.graph if isinstance(new, Version) else session.doc().graph)
+
+
+VERSIONS = Dialog(_versions, "Versions", ":material/history:", "large")
 
 
 def _title(version: Version | str) -> str:
@@ -60,6 +63,7 @@ def _act(version: Version) -> None:
         readonly = not session.leading()
         if st.button("Open this version", icon=":material/open_in_browser:", disabled=readonly, help="Can be undone."):
             session.replace(version.graph)
+            dialogs.close()
             st.rerun()
         st.button("Delete", icon=":material/delete:", on_click=_delete, args=(version.id,), help="Can be undone.")
 

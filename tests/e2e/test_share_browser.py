@@ -73,6 +73,30 @@ def test_two_tabs_hand_the_lead_to_and_fro_and_see_what_the_other_drew(page: Pag
     looks_on(other, "took over this network")
 
 
+def test_a_dialog_stays_while_the_page_is_drawn_again_but_for_one_that_may_no_longer_edit(
+    page: Page, other: Page, address: str
+) -> None:
+    page.goto(address)
+    pick(page, "LeNet-5", len(LENET.nodes))
+    other.goto(page.url)
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Share").click()
+    shared = dialog.get_by_text("The link rebuilds this drawing")
+    expect(shared).to_be_visible()
+    other.get_by_role("button", name="Edit here instead").click()
+    in_use(other)
+    expect(page.get_by_text("took over this network")).to_be_attached()
+    expect(shared).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    other.get_by_role("button", name="Templates").click()
+    expect(other.get_by_role("dialog")).to_be_visible()
+    page.get_by_role("button", name="Take it back").click()
+    expect(other.get_by_role("dialog")).to_have_count(0)
+    looks_on(other, "took over this network")
+
+
 def test_a_reload_does_not_lock_a_tab_out_and_a_closed_tab_frees_the_network(
     page: Page, other: Page, address: str
 ) -> None:

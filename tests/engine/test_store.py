@@ -54,10 +54,11 @@ def broken_link(*_args):
     raise OSError("a disk without links")
 
 
-def test_ids_are_random_and_of_the_form_that_is_accepted():
+def test_ids_are_random_of_the_form_that_is_accepted_and_no_option_of_a_command():
     ids = {new_run_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(is_run_id(i) for i in ids)
+    assert not any(i.startswith("-") for i in ids)
 
 
 @pytest.mark.parametrize("run_id", HOSTILE)
