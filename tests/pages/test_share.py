@@ -188,9 +188,9 @@ def test_train_offers_no_button_that_changes_the_drawing_to_a_tab_without_the_le
 
 
 def versions_page() -> None:
-    from pages.versions import versions
+    from pages.versions import VERSIONS
 
-    versions()
+    VERSIONS.body()
 
 
 def versions_of(net: str) -> AppTest:
