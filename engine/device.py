@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from builder.diagnostic import Diagnostic, Refused
@@ -46,16 +45,18 @@ def tuned() -> Iterator[None]:
     """Within, torch is set up to train one small network beside others.
 
     One thread, since a second costs more in waiting than it gains on small layers and takes a core from the
-    other runs. Denormals are flushed: an over-trained network is full of them and slows down by half. NumPy does not
-    warn of numbers that are not finite: those who look at them say so.
+    other runs. Denormals are flushed: an over-trained network is full of them and slows down by half.
+
+    A training that nobody holds any more is left by the garbage collector, at any time. So nothing here may set a
+    context variable, as NumPy's treatment of errors is one: where that interrupts the setting of another, Python
+    crashes (CPython issue 148891).
     """
-    threads, warned = torch.get_num_threads(), np.seterr(over="ignore", invalid="ignore")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        np.seterr(**warned)
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
 

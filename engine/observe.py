@@ -60,6 +60,7 @@ class Observer:
             self._whole = (*self._whole, self.flat.gradient.clone(), self.flat.weights.clone())
         self.cost += time.process_time() - began
 
+    @np.errstate(over="ignore", invalid="ignore")  # what is not finite is told as such
     def bodies(self, looks: frozenset[str], readings: Sequence[Reading] = ()) -> tuple[Bodies, dict[str, float]]:
         """The bodies of the events in ``looks`` ("layers", "hist" or both) and of ``readings``; the CPU-seconds of each
         look."""

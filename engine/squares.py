@@ -26,6 +26,7 @@ class Squares:
         self._blocks = [block for blocks in each for block in blocks]
         self._starts = np.cumsum([0, *map(len, each)])[:-1]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __call__(self) -> NDArray[np.float64]:
         """(group,)"""
         if not self._blocks:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from contextvars import copy_context
+
 import pytest
 import torch
 
 from builder.diagnostic import Refused
 from engine import device
 from engine.config import SETTINGS
-from tests.engine.drawn import make
+from engine.faults import RunFault
+from tests.engine.drawn import finish, make
 
 CHOICES = next(p.choices for p in SETTINGS if p.name == "device")
 
@@ -51,6 +54,23 @@ def test_training_leaves_the_settings_of_torch_as_it_found_them():
         assert float(torch.tensor(1e-39) * 0.5) == 0.0
     assert torch.get_num_threads() == before
     assert float(torch.tensor(1e-39) * 0.5) > 0.0
+
+
+def test_a_training_sets_no_context_variable_and_so_can_be_collected_at_any_time():
+    settings = dict(copy_context())
+    run = make(steps=3).run()
+    next(run)
+    assert dict(copy_context()) == settings
+    run.close()
+    assert dict(copy_context()) == settings
+
+
+def test_a_step_beyond_all_numbers_is_looked_at_without_a_warning(recwarn: pytest.WarningsRecorder):
+    training = make(every=1, lane="eager", loss="mse", optimizer="sgd", knobs={"lr": 10.0})
+    with pytest.raises(RunFault):
+        finish(training)
+    assert training.step > 0
+    assert not [w for w in recwarn if w.category is RuntimeWarning]
 
 
 def test_the_random_state_survives_text():

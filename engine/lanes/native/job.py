@@ -82,7 +82,7 @@ class Desk:
         self.point(values=torch.zeros((sum(sizes) + width) * lanes))
         self.point(**{name: torch.zeros(widest * lanes) for name in ("batch", "rows", "d", "spare")})
         self.point(kept=torch.zeros((self.chain.kept + width) * lanes))
-        self.point(panel=torch.zeros(needed(byref(self.job), lanes) + width))
+        self.point(panel=torch.zeros(needed(byref(self.job), lanes) + width * lanes))
 
     def turn(self, knobs: Mapping[str, float], dropped: Sequence[float]) -> None:
         """Puts the knobs as they are now into the job."""
