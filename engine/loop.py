@@ -106,10 +106,10 @@ class Training:
                 yield events
 
     def _train(self, began: float) -> tuple[Event, ...]:
-        """One batch that is looked at, or several up to the next thing due."""
-        looks = self.report.due(self.step + 1, self.seconds)
-        before = self.step
-        self.lane.train(max(1, self._free()), self.report.tap(looks))
+        """One batch or several, of which the last is looked at where something is due."""
+        before, count = self.step, self.lane.reach(self._free())
+        looks = self.report.due(before + count, self.seconds)
+        self.lane.train(count, self.report.tap(looks))
         self.stride.done(self.step - before, time.perf_counter() - began)
         return self._look(looks, self.lr(self.step - 1), began)
 
@@ -118,7 +118,7 @@ class Training:
         if self.stride.count == 1:
             return 1
         ends = self.config.steps - self.step
-        return min(self.stride.count, ends, self.report.free(self.step + 1), self.stopping.free(self.step))
+        return max(1, min(self.stride.count, ends, self.report.free(self.step + 1), self.stopping.free(self.step)))
 
     def _change_lane(self) -> tuple[Event, ...]:
         lane = self.lane.better() if self.lane.better else None

@@ -25,12 +25,12 @@ class Pace(Protocol):
     """Decides, at every step, which looks are due; ``paid`` tells it what a look has cost, in CPU-seconds."""
 
     def due(self, step: int, now: float) -> frozenset[str]:
-        """``now`` is the training time in seconds (pauses left out)."""
+        """What to look at in ``step``, the last of those that are trained in one go from ``now`` on, the training time
+        in seconds (pauses left out)."""
         ...
 
     def free(self, step: int) -> int:
-        """How many steps, ``step`` the first, can be trained in one go, asked right after ``due``. What is due is
-        looked at in the last of them, and at once where they are none."""
+        """How many steps, ``step`` the first, can be trained in one go: only the last of them may be looked at."""
         ...
 
     def paid(self, look: str, now: float, cost: float) -> None: ...
@@ -214,7 +214,7 @@ class EveryN:
         return EVERYTHING if step % self.n == 0 else NOTHING
 
     def free(self, step: int) -> int:
-        return -step % self.n
+        return -step % self.n + 1
 
     def paid(self, look: str, now: float, cost: float) -> None:
         """Costs do not matter here."""

@@ -43,8 +43,8 @@ class Reporter:
         self._begun = False  # whether it has come to that
 
     def due(self, step: int, seconds: float) -> frozenset[str]:
-        """What to look at in ``step``, which begins after ``seconds`` of training, or in one soon after (see ``free``).
-        The first step gets a point."""
+        """What to look at in ``step``, the last of those trained in one go after ``seconds`` of training. The first
+        step gets a point."""
         looks = self.pace.due(step, seconds)
         looks = looks | POINT if step == 1 else looks
         looks = (self.measuring.looks(looks, seconds) if self.measuring else looks) & self.possible
@@ -52,7 +52,7 @@ class Reporter:
         return looks
 
     def free(self, step: int) -> int:
-        """How many steps from ``step`` on can be trained in one go, asked right after ``due``: see pace.py."""
+        """How many steps from ``step`` on can be trained in one go: see pace.py."""
         return self.pace.free(step)
 
     def tap(self, looks: frozenset[str]) -> Tap | None:

@@ -19,6 +19,9 @@ class Eager:
     def __init__(self, training: Training, reason: str, better: Callable[[], Lane | None] | None = None) -> None:
         self.training, self.reason, self.better = training, reason, better
 
+    def reach(self, count: int) -> int:
+        return 1
+
     def train(self, count: int, tap: Tap | None) -> None:
         """One step, from top to bottom. (Knobs are read afresh each time: a turned one is in effect from here on.)"""
         training = self.training

@@ -22,11 +22,15 @@ class Lane(Protocol):
     better: Callable[[], Lane | None] | None
     """Asked between batches: the lane that takes over from here, or None while it is not ready."""
 
-    def train(self, count: int, tap: Tap | None) -> None:
-        """Trains 1 to ``count`` batches and counts them in ``training``. With a ``tap`` the last is seen by it and by
-        ``training.report``, which hears of its begin and of its gradients.
+    def reach(self, count: int) -> int:
+        """How many of ``count`` batches it can train in one go, with the knobs as they are."""
+        ...
 
-        The last is one whose loss is beyond ``training.stride.bound``, if there is one. Raises RunFault before the
-        first step whose loss or gradient is not finite.
+    def train(self, count: int, tap: Tap | None) -> None:
+        """Trains ``count`` batches, all within reach, and counts them in ``training``. With a ``tap`` the last is seen
+        by it and by ``training.report``, which hears of its begin and of its gradients.
+
+        Ends early with a batch whose loss is beyond ``training.stride.bound``. Raises RunFault before the first step
+        whose loss or gradient is not finite.
         """
         ...

@@ -100,7 +100,7 @@ class Script:
         return self.looks if step == self.step else NOTHING
 
     def free(self, step: int) -> int:
-        return self.step - step + (not self.looks)
+        return self.step - step + 1
 
     def paid(self, look: str, now: float, cost: float) -> None:
         self.costs.append((look, cost))

@@ -96,14 +96,15 @@ class Group:
         each once for all copies (see merge.py). Raises RunFault when no copy can go on."""
         while not self.over:
             began = time.perf_counter()
-            looks = self.pace.due(self.step + 1, self.seconds)
+            count = self._free()
+            looks = self.pace.due(self.step + count, self.seconds)
             looks = looks | POINT if self.step == 0 else looks
             looks = self.measuring.looks(looks, self.seconds) if self.measuring else looks
-            before, count = self.step, 1 if looks else self._free()
-            said = self._advance(before + count, looks)
-            self.seconds += time.perf_counter() - began
-            if not looks:  # each copy has its stretch of time, as long as commands need not wait too long
-                self.stride.done(count, (time.perf_counter() - began) / min(len(self.copies), STRETCHES))
+            said = self._advance(self.step + count, looks)
+            took = time.perf_counter() - began
+            self.seconds += took
+            # Each copy has its stretch of time, as long as commands need not wait too long.
+            self.stride.done(count, (took - self._pay()) / min(len(self.copies), STRETCHES))
             yield (*self._events(looks, said), *self._measured(said))
 
     def _free(self) -> int:
@@ -119,7 +120,6 @@ class Group:
         # What is in a process of its own computes while the first one does.
         said = [copy.end() if copy in going else () for copy in self.copies]
         self.step = step
-        self._pay()
         faults = [copy.fault for copy in self.copies]
         self.over = all(copy.over for copy in self.copies)
         if all(faults) and faults[0]:
@@ -159,8 +159,8 @@ class Group:
         reason = states[0]["reason"] if states else "No copy can go on."
         return Event("state", self.step, {"state": "finished", "reason": reason, "node": None, "queue": None})
 
-    def _pay(self) -> None:
-        """What looking costs in this process is paid together; other processes have other clocks."""
+    def _pay(self) -> float:
+        """What looking costs in this process is paid together, and given; other processes have other clocks."""
         costs: dict[str, float] = {}
         for copy in self.copies:
             if isinstance(copy, Local):
@@ -169,6 +169,7 @@ class Group:
                 copy.script.costs.clear()
         for look, cost in costs.items():
             self.pace.paid(look, self.seconds, cost)
+        return sum(costs.values())
 
     def _timed(self, event: Event) -> Event:
         """With the clock of the group, not that of a copy alone."""

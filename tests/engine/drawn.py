@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -112,3 +113,16 @@ def with_input(data: Dataset, train: np.ndarray, val: np.ndarray | None = None) 
     first, *rest = data.inputs
     spec = TensorSpec(train.shape[1:], first.spec.dtype)
     return replace(data, inputs=(replace(first, spec=spec, train=train, val=first.val if val is None else val), *rest))
+
+
+class Patient(EveryN):
+    """Asks to look every ``n``-th time that it is asked, and does not mind in which step."""
+
+    asked = 0
+
+    def due(self, step: int, now: float) -> frozenset[str]:
+        self.asked += 1
+        return super().due(self.asked, now)
+
+    def free(self, step: int) -> int:
+        return sys.maxsize

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from builder.graph import Graph
 from engine.data import Dataset
@@ -31,6 +32,9 @@ def assert_alike(reference: Training, native: Training, tolerance: float = TOLER
     most = float(reference.flat.weights.abs().max())
     assert float((reference.flat.weights - native.flat.weights).abs().max()) <= tolerance * most
     assert native.report.losses == pytest.approx(reference.report.losses, rel=tolerance)
+    running = dict(native.model.named_buffers())  # averages of batch norms
+    for name, expected in reference.model.named_buffers():
+        assert torch.allclose(running[name].double(), expected.double(), rtol=tolerance, atol=tolerance)
 
 
 def unfit(graph: Graph, data: Dataset) -> str | None:

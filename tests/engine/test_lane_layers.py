@@ -63,17 +63,56 @@ class TestWindows:
 
 class TestRecurrent:
     @pytest.mark.parametrize("own", [{}, {"bias": False}, {"num_layers": 2}, {"output": "sequence"}])
+    @pytest.mark.parametrize("type_", ["RNN", "LSTM", "GRU"])
     @pytest.mark.parametrize(("hidden", "batch"), [(5, 7), (16, 32)])
-    def test_an_lstm_in_one_direction(self, own: dict[str, Any], hidden: int, batch: int):
-        lstm = ("LSTM", {"hidden_size": hidden, **own})
-        net = chain(("Input", {"shape": (24, 1)}), lstm, ("LSTM", {"hidden_size": 3}) if "output" in own else
+    def test_a_memory_in_one_direction(self, own: dict[str, Any], type_: str, hidden: int, batch: int):
+        memory = (type_, {"hidden_size": hidden, **own})
+        net = chain(("Input", {"shape": (24, 1)}), memory, (type_, {"hidden_size": 3}) if "output" in own else
                     ("Tanh", {}), ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
         assert_alike(*both(40, net, "sunspots", optimizer="momentum", knobs={"lr": 0.03, "batch_size": batch}))
+
+    def test_a_memory_of_rectified_numbers(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("RNN", {"nonlinearity": "relu"}), ("Linear", {"out_features": 1}),
+                    ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "sunspots", knobs={"lr": 0.01}))
 
     def test_both_directions_are_for_the_reference(self):
         net = chain(("Input", {"shape": (24, 1)}), ("LSTM", {"bidirectional": True}), ("Linear", {"out_features": 1}),
                     ("Output", {}))  # fmt: skip
         assert isinstance(make(net, "sunspots", lane="auto").lane, Eager)
+
+
+class TestBatchNorm:
+    """Learning with a bias before a batch norm is left out: its gradient is nothing but rounding."""
+
+    @pytest.mark.parametrize("own", [{}, {"affine": False}, {"momentum": 0.4, "eps": 0.1}])
+    @pytest.mark.parametrize("batch", [7, 32, 64])
+    def test_of_features(self, own: dict[str, Any], batch: int):
+        each = ("Linear", {"out_features": 6, "bias": False}), ("BatchNorm1d", own)
+        net = chain(("Input", {"shape": (2,)}), *each, ("Tanh", {}), *each, ("ReLU", {}),
+                    ("Linear", {"out_features": 2}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "spiral", optimizer="adam", knobs={"lr": 0.01, "batch_size": batch}))
+
+    @pytest.mark.parametrize("batch", [5, 16, 64])
+    def test_of_images(self, batch: int):
+        conv = ("Conv2d", {"out_channels": 5, "kernel_size": 3, "bias": False})
+        net = image(conv, ("BatchNorm2d", {}), ("ReLU", {}), ("MaxPool2d", {"kernel_size": 2}))
+        assert_alike(*both(20, net, "digits", optimizer="momentum", knobs={"lr": 0.05, "batch_size": batch}))
+
+    def test_of_signals_before_any_weights(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("BatchNorm1d", {"affine": False}), ("Flatten", {}),
+                    ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(40, net, "sunspots", knobs={"lr": 0.01}))
+
+    def test_its_averages_go_on_where_another_lane_left_them(self):
+        net = chain(("Input", {"shape": (2,)}), ("BatchNorm1d", {}), ("Linear", {"out_features": 2}), ("Output", {}))
+        eager, native = both(30, net, "spiral")
+        norms = [t.model.get_submodule("batchnorm1d_1") for t in (eager, native)]
+        assert [int(norm.num_batches_tracked) for norm in norms] == [30, 30]
+        native.lane, before = Eager(native, ""), norms[1].running_mean.clone()
+        advance(native, 1)
+        assert int(norms[1].num_batches_tracked) == 31
+        assert not torch.equal(norms[1].running_mean, before)
 
 
 class TestSequences:
@@ -147,7 +186,7 @@ class TestSequences:
     @pytest.mark.parametrize(("steps", "taken"), [(64, True), (1024, False)])
     def test_attention_over_long_sequences_is_left_to_pytorch(self, steps: int, taken: bool):
         layer = Layer(kind=ENCODER, steps=steps, features=64, hidden=256, heads=4)
-        net = Chain((layer, layer), {}, {}, (), 64 * steps, 64 * steps, 0)
+        net = Chain((layer, layer), {}, {}, (), (), 64 * steps, 64 * steps, 0)
         with nullcontext() if taken else pytest.raises(Unfit, match="so long"):
             worth.check(net, 32)
 

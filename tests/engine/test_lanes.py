@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
 from typing import Any
 
@@ -26,8 +25,19 @@ from engine.lanes.eager import Eager
 from engine.lanes.native import build
 from engine.lanes.native.lane import KNOBS, Native
 from engine.loop import Training
-from engine.pace import EveryN
-from tests.engine.drawn import CNN, MLP, advance, chain, finish, make, same, table, trained, weights, with_input
+from tests.engine.drawn import (
+    MLP,
+    Patient,
+    advance,
+    chain,
+    finish,
+    make,
+    same,
+    table,
+    trained,
+    weights,
+    with_input,
+)
 from tests.engine.lanes import TOLERANCE, assert_alike, both, image, unfit
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
@@ -41,21 +51,11 @@ def compiled() -> None:
 OPTIMIZERS = next(p.choices for p in SETTINGS if p.name == "optimizer")
 REGULAR = {"l1": 1e-3, "l2": 1e-2, "elastic": 1e-3, "elastic_mix": 0.3, "weight_decay": 0.05}
 CLIPPED = {"clip_value": 0.02, "clip_norm": 0.05, "label_smoothing": 0.1, "batch_size": 7}
-GRU = chain(("Input", {"shape": (24, 1)}), ("GRU", {}), ("Linear", {"out_features": 1}), ("Output", {}))
+GROUPED = image(("GroupNorm", {"num_groups": 3}), ("ReLU", {}))
+BOTH_WAYS = chain(
+    ("Input", {"shape": (24, 1)}), ("GRU", {"bidirectional": True}), ("Linear", {"out_features": 1}), ("Output", {})
+)
 NOISY = {"input_noise": 0.2, "dropout": 0.4, "batch_size": 33}
-
-
-class Patient(EveryN):
-    """Asks to look every other time that it is asked, and does not mind in which step."""
-
-    asked = 0
-
-    def due(self, step: int, now: float) -> frozenset[str]:
-        self.asked += 1
-        return super().due(self.asked, now)
-
-    def free(self, step: int) -> int:
-        return sys.maxsize
 
 
 def stridden(training: Training, steps: int) -> list[Event]:
@@ -203,7 +203,9 @@ class TestChangingLanes:
         body = make(lane="auto").started().body
         assert (body["lane"], body["lane_reason"]) == ("eager", choice.NO_COMPILER)
 
-    @pytest.mark.parametrize(("graph", "data", "node"), [(CNN, "digits", "batchnorm2d_1"), (GRU, "sunspots", "gru_1")])
+    @pytest.mark.parametrize(
+        ("graph", "data", "node"), [(GROUPED, "digits", "groupnorm_1"), (BOTH_WAYS, "sunspots", "gru_1")]
+    )
     def test_what_the_kernel_does_not_have_runs_eagerly_with_the_layer_named(self, graph: Any, data: str, node: str):
         training = make(graph, data, lane="auto")
         assert isinstance(training.lane, Eager)

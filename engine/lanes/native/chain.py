@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from builder.plan import Step, plan
-from engine.lanes.native.kinds import ENCODER, Layer, Shape, averaged, kept, told
+from engine.lanes.native.kinds import ENCODER, BatchNorm, Layer, Shape, computed, kept, told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Chain:
     """``places`` says of every node where its output stands: 0 is the input, k + 1 what ``layers[k]`` gives. (A node
-    like Flatten has no layer of its own.) ``shapes`` are those of one example, by node; ``kept`` the floats per example
-    that all layers together remember for the way back."""
+    like Flatten has no layer of its own.) ``shapes`` are those of one example, by node; ``counters`` tell how many
+    batches the batch norms have seen; ``kept`` are the floats per example that all layers together remember for the
+    way back."""
 
     layers: tuple[Layer, ...]
     places: dict[str, int]
     shapes: dict[str, Shape]
     dropouts: tuple[nn.Dropout, ...]
+    counters: tuple[Tensor, ...]
     inputs: int
     outputs: int
     kept: int
@@ -48,7 +50,7 @@ def chain(training: Training) -> Chain:
     shape: Shape = tuple(training.batches.x.shape[1:])
     inputs = prod(shape)
     layers: list[Layer] = []
-    places, shapes, dropouts, room = {}, {}, [], 0
+    places, shapes, dropouts, counters, room = {}, {}, [], [], 0
     if any(not p.requires_grad for p in training.model.parameters()):
         raise Unfit("Some weights of this network are frozen, and the fast kernel moves all of them.")
     for before, step in zip((None, *steps), steps, strict=False):
@@ -59,13 +61,15 @@ def chain(training: Training) -> Chain:
             layers.append(layer)
         if isinstance(module, nn.Dropout):
             dropouts.append(module)
+        if isinstance(module, BatchNorm):
+            counters.append(module.get_buffer("num_batches_tracked"))
         shape = tuple(step.output.shape)
         places[step.node], shapes[step.node] = len(layers), shape
     if prod(shape) != training.objective.first.outputs:
         raise Unfit("The output of this network has another form than the fast kernel expects.")
     if not any(layer.kind <= ENCODER for layer in layers):
         raise Unfit("There is no layer with weights in this network for the fast kernel to speed up.")
-    return Chain(tuple(layers), places, shapes, tuple(dropouts), inputs, prod(shape), room)
+    return Chain(tuple(layers), places, shapes, tuple(dropouts), tuple(counters), inputs, prod(shape), room)
 
 
 def _follows(training: Training, steps: Sequence[Step], before: Step | None, step: Step) -> None:
@@ -81,15 +85,15 @@ def _follows(training: Training, steps: Sequence[Step], before: Step | None, ste
 def _layers(training: Training, step: Step, module: nn.Module | None, shape: Shape) -> list[Layer]:
     gives = tuple(step.output.shape)
     if module is None:
-        found = averaged(step.forward, shape, gives)
+        found = computed(step.forward, shape, gives)
     else:
         found = told(module, step.forward, shape, gives, lambda p: _place(training, p))
     if found is None:
         what = training.network.graph.by_id[step.node].type
         raise Unfit(
             f"{_words(training, step)} ({what}) is not one of the layers that the fast kernel knows (dense layers, "
-            "convolution, pooling, LSTM in one direction, embeddings, positions, transformer encoder layers without "
-            "dropout, LayerNorm, mean over a sequence, simple activations, dropout)."
+            "convolution, pooling, RNN, LSTM and GRU in one direction, embeddings, positions, transformer encoder "
+            "layers without dropout, LayerNorm, BatchNorm, mean over a sequence, simple activations, dropout)."
         )
     return found
 

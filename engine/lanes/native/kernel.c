@@ -3,6 +3,7 @@
    A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
    width works on full vectors. Padding columns are computed along and never read by what counts.
    The numbers are those of engine/lanes/eager.py; tests/engine/test_lanes.py holds them together. */
+#include "batch_norm.h"
 #include "dense.h"
 #include "encoder.h"
 #include "losses.h"
@@ -29,11 +30,14 @@ PART void layer_forward(const Job *job, const Layer *layer, int64_t n, const flo
     switch (layer->kind) {
     case LINEAR: multiply(layer->outputs, ld, layer->inputs, weight, layer->inputs, 1, x, ld, y, ld, bias); break;
     case CONV: convolve(layer, ld, weight, bias, x, y, job->panel); break;
-    case LSTM: remember(layer, ld, job->weights, x, y, kept, job->panel); break;
+    case RNN:
+    case LSTM:
+    case GRU: remember(layer, ld, job->weights, x, y, kept, job->panel); break;
     case PROJECT: project(layer, ld, weight, bias, x, y); break;
     case EMBEDDING: look_up(layer, n, ld, weight, x, y, job->panel); break;
     case POSITIONS: place(layer, ld, layer->table ? layer->table : weight, x, y); break;
     case NORM: norm(layer, ld, layer->weight < 0 ? 0 : weight, bias, x, y, kept); break;
+    case BATCH_NORM: batch_norm(layer, n, ld, layer->weight < 0 ? 0 : weight, bias, x, y, kept); break;
     case ENCODER: encode(layer, ld, job->weights, x, y, kept, job->panel); break;
     case MEAN: average(layer, ld, x, y); break;
     case MAX_POOL:
@@ -76,10 +80,13 @@ PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const fl
         if (below) convolve_back(layer, ld, weight, d, below, job->panel);
         break;
     }
-    case LSTM: remember_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
+    case RNN:
+    case LSTM:
+    case GRU: remember_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
     case PROJECT: project_back(layer, n, ld, job->weights, job->gradient, x, d, below, job->panel); break;
     case EMBEDDING: look_up_back(layer, n, ld, x, d, job->gradient + layer->weight, job->panel); break;
     case NORM: norm_back(layer, n, ld, job->weights, job->gradient, d, below, kept, job->panel); break;
+    case BATCH_NORM: batch_norm_back(layer, n, ld, job->weights, job->gradient, d, below, kept); break;
     case ENCODER: encode_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
     case MEAN: average_back(layer, ld, d, below); break;
     default: pool_back(layer, ld, x, y, d, below);
@@ -117,7 +124,9 @@ PART double loss(const Job *job, const int64_t *index, int64_t n) {
 INLINE int64_t layer_room(const Layer *layer, int64_t ld) {
     switch (layer->kind) {
     case CONV: return panel_size(layer, ld);
-    case LSTM: return memory_size(layer, ld);
+    case RNN:
+    case LSTM:
+    case GRU: return memory_size(layer, ld);
     case ENCODER: return encoder_size(layer, ld);
     case NORM: return 2 * layer->features * WIDTH;
     case PROJECT:

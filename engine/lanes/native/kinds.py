@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from builder import modules
 from builder.spec import Call, Expression
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 Shape = tuple[int, ...]
 Place = Callable[[Tensor | None], int]
 """Where a parameter begins in the flat parameters; −1 for None."""
 
 (
-    LINEAR, CONV, LSTM, PROJECT, EMBEDDING, POSITIONS, NORM, ENCODER, MAX_POOL, AVG_POOL, MEAN,
+    LINEAR, CONV, RNN, LSTM, GRU, PROJECT, EMBEDDING, POSITIONS, NORM, BATCH_NORM, ENCODER, MAX_POOL, AVG_POOL, MEAN,
     DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH,
-) = range(19)  # see layers.h  # fmt: skip
+) = range(22)  # see layers.h  # fmt: skip
 SELU_SLOPE, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
 
 
@@ -38,6 +39,7 @@ class Layer(Structure):
         ("norms", c_int64 * 4),
         ("eps", c_double),
         ("table", c_void_p),
+        ("averages", c_void_p * 2),
     )
 
 
@@ -64,6 +66,8 @@ def told(module: nn.Module, call: Expression, given: Shape, gives: Shape, place:
         case nn.LayerNorm() if len(module.normalized_shape) == 1 and len(gives) <= 2:
             own = {"bias": place(module.bias), "eps": module.eps}
             return [_sequence(NORM, given, gives, place(module.weight), **own)]
+        case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.BatchNorm3d():
+            return [_batch_norm(module, given, place)]
         case nn.TransformerEncoderLayer():
             return _encoder(module, call, given, place)
         case nn.Conv1d() | nn.Conv2d() if module.groups == 1 and module.padding_mode == "zeros":
@@ -73,7 +77,9 @@ def told(module: nn.Module, call: Expression, given: Shape, gives: Shape, place:
             return [_windowed(_plain(MAX_POOL, given, gives), module, given, gives, module.padding, module.dilation)]
         case nn.AvgPool1d() | nn.AvgPool2d() if not module.ceil_mode:
             return [_windowed(_plain(AVG_POOL, given, gives), module, given, gives, module.padding, 1)]
-        case nn.LSTM() if not module.bidirectional and not (module.dropout and module.num_layers > 1):
+        case nn.RNN() | nn.LSTM() | nn.GRU() if not module.bidirectional and not (
+            module.dropout and module.num_layers > 1
+        ):
             return _stacked(module, given, gives, place)
     return _elementwise(module, given)
 
@@ -122,6 +128,15 @@ def _sequence(kind: int, given: Shape, gives: Shape, weight: int, **own: Any) ->
                  **{"bias": -1, **own})  # fmt: skip
 
 
+def _batch_norm(module: BatchNorm, given: Shape, place: Place) -> Layer:
+    """Its running averages are written where they are; who runs the kernel counts the batches."""
+    layer = _plain(BATCH_NORM, given, given)
+    layer.weight, layer.bias, layer.channels = place(module.weight), place(module.bias), given[0]
+    layer.eps, layer.slope = module.eps, module.momentum
+    layer.averages = tuple(module.get_buffer(name).data_ptr() for name in ("running_mean", "running_var"))
+    return layer
+
+
 def _encoder(module: nn.TransformerEncoderLayer, call: Expression, given: Shape, place: Place) -> list[Layer] | None:
     """None where it drops values, which torch draws in an order of its own."""
     attention = module.self_attn
@@ -139,21 +154,28 @@ def _encoder(module: nn.TransformerEncoderLayer, call: Expression, given: Shape,
     return [layer]
 
 
-def averaged(call: Expression, given: Shape, gives: Shape) -> list[Layer] | None:
-    """A function without weights as a layer: the mean over the steps of a sequence. None where it is another."""
-    mean = isinstance(call, Call) and call.target == "torch.mean" and dict(call.kwargs)["dim"] in (1, -2)
-    if mean and len(given) == 2:
-        return [Layer(kind=MEAN, inputs=prod(given), outputs=prod(gives), steps=given[0], features=given[1])]
+def computed(call: Expression, given: Shape, gives: Shape) -> list[Layer] | None:
+    """A function without weights as layers: the mean over the steps of a sequence; none where values stay as they lie.
+    None where it is another."""
+    match call:
+        case Call("torch.reshape"):
+            return []
+        case Call("torch.permute", (_, order)):
+            order = [axis - 1 for axis in order[1:] if given[axis - 1] > 1]  # one of a single place can stand anywhere
+            return [] if order == sorted(order) else None
+        case Call("torch.mean") if dict(call.kwargs)["dim"] in (1, -2) and len(given) == 2:
+            return [Layer(kind=MEAN, inputs=prod(given), outputs=prod(gives), steps=given[0], features=given[1])]
     return None
 
 
-def _stacked(module: nn.LSTM, given: Shape, gives: Shape, place: Place) -> list[Layer]:
+def _stacked(module: nn.RNNBase, given: Shape, gives: Shape, place: Place) -> list[Layer]:
     """One layer of the kernel for each of the module's. All but the last hand the whole sequence on."""
     found, steps, hidden = [], given[0], module.hidden_size
     for k in range(module.num_layers):
         last = k == module.num_layers - 1
-        layer = _plain(LSTM, (steps, hidden if k else given[1]), gives if last else (steps, hidden))
+        layer = _plain(MEMORIES[module.mode], (steps, hidden if k else given[1]), gives if last else (steps, hidden))
         layer.steps, layer.features, layer.hidden = steps, layer.inputs // steps, hidden
+        layer.activation = RELU if module.mode == "RNN_RELU" else TANH
         layer.sequence = not last or len(gives) == 2
         named = dict(module.named_parameters())
         layer.weight, layer.hidden_weight = place(named[f"weight_ih_l{k}"]), place(named[f"weight_hh_l{k}"])
@@ -189,13 +211,18 @@ KINDS: dict[type[nn.Module], int] = {
     nn.Tanh: TANH,
 }
 
+MEMORIES = {"RNN_TANH": RNN, "RNN_RELU": RNN, "LSTM": LSTM, "GRU": GRU}  # by the mode of torch's module
+KEPT = {RNN: 2, LSTM: 6, GRU: 5}  # floats per step and unit of the memory: recurrent.h
+
 
 def kept(layer: Layer) -> int:
-    """Floats per example that a layer remembers from its way forward to its way back: recurrent.h, norm.h,
-    encoder.h."""
+    """Floats per example that a layer remembers from its way forward to its way back: recurrent.h, batch_norm.h,
+    norm.h, encoder.h."""
     steps, features = int(layer.steps), int(layer.features)
-    if layer.kind == LSTM:
-        return steps * 6 * int(layer.hidden)
+    if layer.kind in KEPT:
+        return steps * KEPT[layer.kind] * int(layer.hidden)
+    if layer.kind == BATCH_NORM:
+        return int(layer.outputs + layer.channels)
     if layer.kind == NORM:
         return steps * (features + 1)
     if layer.kind == ENCODER:

@@ -68,11 +68,13 @@ class Native:
             raise Unfit("There are numbers in the data that name no row of the Embedding.")
         return x.to(torch.float32)
 
+    def reach(self, count: int) -> int:
+        if self.training.tuning.values is not self._knobs:  # turning one makes others of them
+            self._obey(self.training.tuning.values)
+        return min(count, self._most)
+
     def train(self, count: int, tap: Tap | None) -> None:
         training, desk = self.training, self.desk
-        if training.tuning.values is not self._knobs:  # turning one makes others of them
-            self._obey(training.tuning.values)
-        count = min(count, self._most)
         rows, bounds = training.batches.rows(int(self._knobs["batch_size"]), count)
         largest = int((bounds[1:] - bounds[:-1]).max())
         desk.make_room(-(-largest // self.width) * self.width, self.width, self.library.room_needed)
@@ -168,6 +170,8 @@ class Native:
         """Takes note of the steps from ``first`` on that were ``done``. Whether the next may be."""
         training, losses = self.training, self.desk.kept["losses"]
         training.step += done
+        for counter in self.chain.counters:
+            counter += done
         next = first + done
         training.report.batch(float(np.add.reduce(losses[first:next], dtype=np.float64)), done)
         if done and float(losses[next - 1]) > self.desk.job.bound:  # compared in double precision, as the kernel does

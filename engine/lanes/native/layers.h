@@ -3,7 +3,7 @@
 #include "vector.h"
 
 enum {
-    LINEAR, CONV, LSTM, PROJECT, EMBEDDING, POSITIONS, NORM, ENCODER, /* with weights */
+    LINEAR, CONV, RNN, LSTM, GRU, PROJECT, EMBEDDING, POSITIONS, NORM, BATCH_NORM, ENCODER, /* with weights */
     MAX_POOL, AVG_POOL, MEAN,
     DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH /* value by value, and backward in place */
 };
@@ -16,20 +16,23 @@ typedef struct {
 typedef struct {
     int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
     int64_t weight, bias;          /* places in the flat parameters; bias is -1 where there is none */
-    double slope; /* LEAKY_RELU: y = slope x below 0. ELU: y = slope (e^x - 1) there. DROPOUT: the share dropped */
+    double slope; /* LEAKY_RELU: y = slope x below 0. ELU: y = slope (e^x - 1) there. DROPOUT: the share dropped.
+                     BATCH_NORM: the share by which its running averages move */
     double scale; /* ELU: what both of its sides are multiplied with */
-    /* CONV and pools: (channels, high, wide) become (filters, tall, broad); by rows and by columns what the window is */
+    /* CONV and pools: (channels, high, wide) become (filters, tall, broad); by rows and by columns what the window is.
+       BATCH_NORM: channels */
     int64_t channels, high, wide, filters, tall, broad, kernel[2], stride[2], pad[2], dilation[2];
-    /* LSTM: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of its other weights */
+    /* RNN, LSTM, GRU: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of other weights */
     int64_t steps, features, hidden, sequence, hidden_weight, hidden_bias;
     int64_t kept; /* where in Job.kept it has its room, in floats per example */
     /* sequences: (steps, features) become (steps, hidden) for PROJECT. EMBEDDING: rows of its table */
     int64_t rows;
-    /* ENCODER: kind of its activation; whether each step sees only those before; whether norms come first */
+    /* ENCODER, RNN: kind of its activation. ENCODER: whether each step sees only those before; whether norms come first */
     int64_t heads, activation, causal, first;
     Weights mixing, joining, rising, falling, norms[2]; /* into q, k and v; out of the heads; up and down again */
     double eps; /* of norms */
     const float *table; /* POSITIONS that are not learnt: (steps, features) */
+    float *averages[2]; /* BATCH_NORM: running mean and variance, (channels,), written */
 } Layer;
 
 #define EACH(EXPRESSION)                                \

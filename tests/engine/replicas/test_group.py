@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from engine.loop import Training
 from engine.pace import Budget, EveryN
 from engine.replicas.copies import Local
 from engine.replicas.group import BATCHED, Group, training_of
+from engine.replicas.merge import merged
 from engine.replicas.variants import variants
-from tests.engine.drawn import CNN, LSTM, MLP, chain, same
+from tests.engine.drawn import CNN, LSTM, MLP, Patient, chain, same
 
 KNOBS = {
     "seeds": {},
@@ -87,6 +89,23 @@ def test_copy_k_is_a_separate_run_with_its_settings_to_the_bit(vary: dict[str, l
     for ours, theirs in zip(each, alone(MLP, settings, lane), strict=True):
         assert same(ours, theirs)
     assert not same(each[0], each[1])
+
+
+def test_what_a_clock_asks_for_is_seen_of_all_copies_in_the_last_batch_of_their_strides_as_it_is_there() -> None:
+    settings, data = config("spiral", vary={"dropout": [0.0, 0.3, 0.6]}), load(DataRef("spiral"))
+    alone = []
+    for own in variants(settings):
+        training = Training(MLP, own, data, pace=EveryN(1), lane="native")
+        alone.append({(e.kind, e.step): e.body for events in training.run() for e in events})
+    together = Group(MLP, settings, data, pace=Patient(2), lane="native")
+    together.stride.seconds = 10.0  # so that strides double
+    seen, ends = [], [0]
+    for events in together.run():
+        seen += [e for e in events if e.kind in ("layers", "hist")]
+        ends.append(together.step)
+    assert seen == [merged(e.kind, e.step, [bodies[e.kind, e.step] for bodies in alone]) for e in seen]
+    assert len({e.step for e in seen}) == len(ends) // 2
+    assert max(after - before for before, after in pairwise(ends) if after in {e.step for e in seen}) > 10
 
 
 @pytest.mark.parametrize(("graph", "data"), [(CNN, "digits"), (LSTM, "sunspots")], ids=["cnn", "lstm"])
