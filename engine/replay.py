@@ -10,7 +10,7 @@ from pathlib import Path
 from engine import data
 from engine.account import Account
 from engine.checkpoint import Checkpoint
-from engine.lanes.native.chain import Unfit
+from engine.lanes.native.layout import Unfit
 from engine.origin import Segment
 from engine.replicas.group import Trainer, training_of
 

@@ -8,8 +8,8 @@ from engine.lanes.eager import Eager
 from engine.lanes.lane import Lane, Wanted
 from engine.lanes.lean import Lean, attentions
 from engine.lanes.native import build, worth
-from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.lane import Native
+from engine.lanes.native.layout import Unfit, layout
 
 if TYPE_CHECKING:
     from engine.loop import Training
@@ -39,7 +39,7 @@ def choose(training: Training, wanted: Wanted) -> Lane:
 
 
 def _fastest(training: Training) -> Lane:
-    worth.check(chain(training), int(training.tuning.values["batch_size"]))  # raises Unfit before anything is begun
+    worth.check(layout(training), int(training.tuning.values["batch_size"]))  # raises Unfit before anything is begun
     if library := build.library():
         return Native(training, library)
     compiler = build.compiler()

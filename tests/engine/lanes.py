@@ -9,7 +9,7 @@ import torch
 
 from builder.graph import Graph
 from engine.data import Dataset
-from engine.lanes.native.chain import Unfit
+from engine.lanes.native.layout import Unfit
 from engine.loop import Training
 from tests.engine.drawn import advance, chain, make
 

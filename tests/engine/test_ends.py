@@ -22,7 +22,7 @@ from engine.data import Dataset
 from engine.events import Event
 from engine.goals import ends
 from engine.knobs import OUTPUT
-from engine.lanes.native.chain import Unfit
+from engine.lanes.native.layout import Unfit
 from engine.loop import Training
 from engine.losses import LOSSES
 from engine.metrics import iou, r2

@@ -11,14 +11,14 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from builder.graph import Edge, Graph
+from builder.graph import Edge, Graph, Node
 from engine.config import DataRef
 from engine.data import load
 from engine.faults import RunFault
 from engine.lanes.eager import Eager
 from engine.lanes.native import build, worth
-from engine.lanes.native.chain import Chain, Unfit
 from engine.lanes.native.kinds import ENCODER, Layer
+from engine.lanes.native.layout import Layout, Unfit
 from tests.engine.drawn import advance, chain, make
 from tests.engine.lanes import assert_alike, both, image
 
@@ -26,7 +26,40 @@ pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C 
 EACH = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
+Drawn = dict[str, tuple[Any, ...]]
+
+
+def branches(layers: Drawn) -> Graph:
+    """A network of ``layers``: type, settings, and the names of those that it reads, else the one before."""
+    nodes, edges, before = [], [], None
+    for name, (type_, params, *reads) in {**layers, "output": ("Output", {})}.items():
+        nodes.append(Node(name, type_, params))
+        sources = reads or ([before] if before else [])
+        edges += [Edge(source, name, port) for port, source in enumerate(sources)]
+        before = name
+    return Graph(tuple(nodes), tuple(edges))
+
+
 class TestWindows:
+    @pytest.mark.parametrize(("size", "taken"), [(1, True), (2, True), (4, True), (3, False)])
+    def test_the_mean_of_even_windows_of_whatever_size(self, size: int, taken: bool):
+        net = image(("ReLU", {}), ("AdaptiveAvgPool2d", {"output_size": size}))
+        if taken:
+            assert_alike(*both(20, net, "digits", optimizer="momentum", knobs={"lr": 0.05}))
+        else:
+            assert make(net, "digits", lane="auto").lane.name == "eager"
+
+    def test_steps_and_channels_change_places(self):
+        net = chain(("Input", {"shape": (24, 1)}), ("Permute", {"dims": (2, 1)}), ("Conv1d", {"out_channels": 3}),
+                    ("Permute", {"dims": (2, 1)}), ("RNN", {"hidden_size": 4}), ("Linear", {"out_features": 1}),
+                    ("Output", {}))  # fmt: skip
+        assert_alike(*both(20, net, "sunspots", optimizer="momentum", knobs={"lr": 0.05}))
+
+    def test_reshaped_values_stay_where_they_are(self):
+        net = chain(("Input", {"shape": (1, 8, 8)}), ("Reshape", {"shape": (8, 8)}), ("LSTM", {"hidden_size": 4}),
+                    ("Linear", {"out_features": 10}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(20, net, "digits", optimizer="momentum", knobs={"lr": 0.05}))
+
     @settings(max_examples=25, deadline=None)
     @given(st.integers(1, 9), EACH, EACH, EACH, EACH, st.booleans(), st.sampled_from([1, 5, 16, 33, 64]))
     def test_convolutions_of_any_form(self, filters, kernel, stride, padding, dilation, bias, batch):
@@ -115,6 +148,69 @@ class TestBatchNorm:
         assert not torch.equal(norms[1].running_mean, before)
 
 
+class TestBranches:
+    @pytest.mark.parametrize(
+        "drawn",
+        [
+            {"a": ("Linear", {"out_features": 8}), "b": ("Tanh", {}), "c": ("Linear", {"out_features": 8}),
+             "d": ("Add", {}, "c", "a"), "e": ("ReLU", {})},
+            {"a": ("Linear", {"out_features": 5}), "b": ("ReLU", {}), "c": ("Dropout", {"p": 0.3}),
+             "d": ("Add", {}, "a", "b", "c", "b")},
+            {"a": ("Linear", {"out_features": 5}), "b": ("Tanh", {}), "c": ("Concat", {}, "input", "b", "a")},
+            {"a": ("Tanh", {}), "b": ("Linear", {"out_features": 4, "bias": False}, "input"), "c": ("BatchNorm1d", {}),
+             "d": ("Linear", {"out_features": 4}, "a"), "e": ("Add", {}, "d", "c"), "f": ("Sigmoid", {}, "e"),
+             "g": ("Concat", {}, "f", "e")},
+            {"a": ("Linear", {"out_features": 6}), "b": ("Add", {}, "a", "a")},
+            {"a": ("Dropout", {"p": 0.2}), "b": ("Tanh", {}), "c": ("Concat", {}, "a", "b"),
+             "d": ("Linear", {"out_features": 3}), "e": ("Concat", {}, "d", "a")},
+        ],
+        ids=["residual", "of three", "from the input", "crossing", "of one", "before any weights"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+    @pytest.mark.parametrize("batch", [7, 32])
+    def test_of_features(self, drawn: Drawn, optimizer: str, batch: int):
+        net = branches({"input": ("Input", {"shape": (2,)}), **drawn, "last": ("Linear", {"out_features": 2})})
+        assert_alike(*both(40, net, "spiral", optimizer=optimizer, knobs={"lr": 0.01, "batch_size": batch}))
+
+    @pytest.mark.parametrize("merge", ["Add", "Concat"])
+    @pytest.mark.parametrize("batch", [5, 64])
+    def test_of_images(self, merge: str, batch: int):
+        conv = {"kernel_size": 3, "padding": 1, "bias": False}
+        net = branches({
+            "input": ("Input", {"shape": (1, 8, 8)}), "a": ("Conv2d", {"out_channels": 4, **conv}),
+            "b": ("BatchNorm2d", {}), "c": ("ReLU", {}), "d": ("Conv2d", {"out_channels": 4, **conv}),
+            "e": ("BatchNorm2d", {}), "f": (merge, {}, "e", "a"), "g": ("ReLU", {}), "h": ("MaxPool2d", {}),
+            "i": ("Flatten", {}), "last": ("Linear", {"out_features": 10}),
+        })  # fmt: skip
+        assert_alike(*both(20, net, "digits", optimizer="momentum", knobs={"lr": 0.02, "batch_size": batch}))
+
+    @pytest.mark.parametrize("dim", [1, 2, -1])
+    def test_concat_along_each_axis(self, dim: int):
+        net = branches({
+            "input": ("Input", {"shape": (24, 1)}), "a": ("Linear", {"out_features": 3}), "b": ("Tanh", {}),
+            "c": ("Concat", {"dim": dim}, "a", "b"), "d": ("GRU", {"hidden_size": 4}),
+            "last": ("Linear", {"out_features": 1}),
+        })  # fmt: skip
+        assert_alike(*both(30, net, "sunspots", optimizer="momentum", knobs={"lr": 0.02}))
+
+    def test_branches_that_meet_in_another_way_are_for_the_reference_and_the_reason_names_where(self):
+        net = branches({"input": ("Input", {"shape": (2,)}), "a": ("Linear", {"out_features": 4}), "b": ("Tanh", {}),
+                        "c": ("Multiply", {}, "a", "b"), "last": ("Linear", {"out_features": 2})})  # fmt: skip
+        lane = make(net, lane="auto").lane
+        assert lane.name == "eager"
+        assert "'c' (Multiply)" in lane.reason
+
+    def test_what_each_branch_gives_is_seen_as_it_is(self):
+        net = branches({"input": ("Input", {"shape": (2,)}), "a": ("Linear", {"out_features": 4}), "b": ("Tanh", {}),
+                        "c": ("Concat", {}, "b", "a", "input"), "last": ("Linear", {"out_features": 2})})  # fmt: skip
+        eager, native = (make(net, lane=lane, every=1) for lane in ("eager", "native"))
+        seen = [[e.body for e in advance(t, 5) if e.kind == "layers"] for t in (eager, native)]
+        assert len(seen[0]) == 5
+        for one, other in zip(*seen, strict=True):
+            for name in ("mean", "std", "grad_norm"):
+                assert other[name] == pytest.approx(one[name], rel=1e-4, abs=1e-6)
+
+
 class TestSequences:
     """Layers that treat the steps of a sequence alike, or let them look at each other."""
 
@@ -186,7 +282,7 @@ class TestSequences:
     @pytest.mark.parametrize(("steps", "taken"), [(64, True), (1024, False)])
     def test_attention_over_long_sequences_is_left_to_pytorch(self, steps: int, taken: bool):
         layer = Layer(kind=ENCODER, steps=steps, features=64, hidden=256, heads=4)
-        net = Chain((layer, layer), {}, {}, (), (), 64 * steps, 64 * steps, 0)
+        net = Layout((layer, layer), {}, {}, (), (), 64 * steps, 64 * steps, 0, 0)
         with nullcontext() if taken else pytest.raises(Unfit, match="so long"):
             worth.check(net, 32)
 

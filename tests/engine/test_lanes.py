@@ -65,6 +65,11 @@ def stridden(training: Training, steps: int) -> list[Event]:
     return finish(training)
 
 
+# With batch norm many layers deep. There, within the reference, moving one weight by 1e-7 moves others by 1e-5 of the
+# largest in 10 to 20 steps.
+DEEP = ("plain20", "resnet20", "residual_cnn", "densenet")
+
+
 class TestSameNumbers:
     @pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda t: t.name)
     def test_every_template_trains_alike_or_says_why_it_is_not_taken(self, template: templates.Template):
@@ -77,10 +82,10 @@ class TestSameNumbers:
             if auto.name == "lean":
                 assert_alike(*both(5, graph, data, lane="lean", optimizer="sgd", knobs=clipped))
             return
-        steps = 100 if infer(graph).flops < 1_000_000 else 20
+        steps = 5 if template.name in DEEP else 100 if infer(graph).flops < 1_000_000 else 20
         assert_alike(*both(steps, graph, data, optimizer="sgd", knobs=clipped))
 
-    def test_dense_templates_are_taken(self):
+    def test_most_templates_are_taken(self):
         taken = {
             t.name
             for t in templates.TEMPLATES
@@ -93,6 +98,15 @@ class TestSameNumbers:
             "spiral_mlp",
             "regression_mlp",
             "vanishing",
+            "lenet5",
+            "resnet20",
+            "residual_cnn",
+            "inception",
+            "densenet",
+            "rnn",
+            "lstm",
+            "gru",
+            "autoencoder",
         }
 
     @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -46,7 +46,8 @@ def test_the_gradient_of_each_layer_is_that_of_step_1_of_the_run(template: str, 
     graph, config = templates.load(template), config_of(data)
     found = probe(graph, config, load(config.data, config.seed))
     assert found["norms"] == layers_event(graph, config)["grad_norm"]
-    assert found["norms"] == pytest.approx(layers_event(graph, config, "auto")["grad_norm"], rel=3e-5, abs=0)
+    # Of residual_cnn single precision itself is up to 1e-4 away from double, in either lane.
+    assert found["norms"] == pytest.approx(layers_event(graph, config, "auto")["grad_norm"], rel=1e-4, abs=0)
 
 
 TURNED: dict[str, dict[str, Any]] = {

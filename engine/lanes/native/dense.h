@@ -2,6 +2,7 @@
 #pragma once
 #include "job.h"
 #include "matrix.h"
+#include "merge.h"
 #include "optimizers.h"
 
 /* The gradient by the inputs of a dense layer, (inputs, ld), from d (outputs, ld). */
@@ -43,12 +44,11 @@ PART int moves_meanwhile(const Job *job) {
    Returns those of the first; null where the gradients of weights, Σ d x, might not be finite. */
 PART float *dense_down(const Job *job, int64_t n, const float *masks_end) {
     const int64_t ld = padded(n), first = first_with_weights(job);
-    float *d = job->panel, *y = job->values;
+    float *d = job->panel;
     memcpy(d, job->d, sizeof(float) * (size_t)(job->outputs * ld));
-    for (int64_t i = 0; i < job->depth; i++) y += job->layers[i].inputs * ld;
     for (int64_t i = job->depth - 1; i >= first; i--) {
         const Layer *layer = job->layers + i;
-        const float *x = y - layer->inputs * ld;
+        const float *x = standing(job, layer->source, ld), *y = standing(job, i + 1, ld);
         if (!value_backward(layer, n, x, y, d, &masks_end)) {
             const double most = (double)sizes(layer->outputs * ld, d) * sizes(layer->inputs * ld, x);
             if (!(most < 1e37)) return 0;
@@ -57,7 +57,6 @@ PART float *dense_down(const Job *job, int64_t n, const float *masks_end) {
                 d += layer->outputs * ld;
             }
         }
-        y = (float *)x;
     }
     return d;
 }
@@ -65,10 +64,10 @@ PART float *dense_down(const Job *job, int64_t n, const float *masks_end) {
 /* Up again, with what dense_down returned: the gradients of weights, and Adam's step with them. */
 PART void dense_up(const Job *job, int64_t n, const float *d, Descent *adam) {
     const int64_t ld = padded(n), first = first_with_weights(job);
-    const float *x = job->values;
-    for (int64_t i = 0; i < job->depth; i++) {
+    for (int64_t i = first; i < job->depth; i++) {
         const Layer *layer = job->layers + i;
         if (layer->kind == LINEAR) {
+            const float *x = standing(job, layer->source, ld);
             if (i > first) d -= layer->outputs * ld;
             if (adam->end != layer->weight) {
                 descend(adam);
@@ -76,7 +75,6 @@ PART void dense_up(const Job *job, int64_t n, const float *d, Descent *adam) {
             }
             dense_gradient(job, layer, n, x, d, adam);
         }
-        x += layer->inputs * ld;
     }
     descend(adam);
 }

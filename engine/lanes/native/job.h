@@ -24,6 +24,8 @@ typedef struct {
     /* room: outputs of all layers; a batch by rows; outputs of one layer by rows; gradients by outputs, twice;
        a workshop of room_needed() floats; what layers remember between forward and backward */
     float *values, *batch, *rows, *d, *spare, *panel, *kept;
+    float *waiting; /* gradients by places that several layers read, `awaited` floats per example */
+    int64_t awaited;
     float *losses; /* (steps,), written */
 } Job;
 

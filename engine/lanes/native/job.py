@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.lanes.native.chain import Chain, Unfit
 from engine.lanes.native.kinds import DROPOUT, Layer
+from engine.lanes.native.layout import Layout, Unfit
 from engine.optimizers import SGD, Adagrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
 
 if TYPE_CHECKING:
@@ -33,20 +33,22 @@ class Job(Structure):
         *((name, c_int64) for name in ("loss", "optimizer")),
         *((name, c_double) for name in ("average", "eps", "smoothing", "momentum", "l1", "l2")),
         *((name, c_double) for name in ("decay", "clip_value", "clip_norm", "bound")),
-        *((name, c_void_p) for name in ("values", "batch", "rows", "d", "spare", "panel", "kept", "losses")),
+        *((name, c_void_p) for name in ("values", "batch", "rows", "d", "spare", "panel", "kept", "waiting")),
+        ("awaited", c_int64),
+        ("losses", c_void_p),
     )
 
 
 class Desk:
     """A Job, and all that it points to: memory that C reads stays alive as long as this does."""
 
-    def __init__(self, training: Training, chain: Chain) -> None:
-        self.training, self.chain = training, chain
+    def __init__(self, training: Training, layout: Layout) -> None:
+        self.training, self.layout = training, layout
         flat, optimizer = training.flat, training.optimizer
-        self.layers = (Layer * len(chain.layers))(*chain.layers)
+        self.layers = (Layer * len(layout.layers))(*layout.layers)
         self.products = np.ones(2)
-        self.job = Job(depth=len(chain.layers), inputs=chain.inputs, outputs=chain.outputs)
-        self.job.count, self.job.decayed = len(flat.weights), flat.decayed
+        self.job = Job(depth=len(layout.layers), inputs=layout.inputs, outputs=layout.outputs)
+        self.job.count, self.job.decayed, self.job.awaited = len(flat.weights), flat.decayed, layout.awaited
         self.job.loss, self.job.optimizer = _settings(training)
         self.job.average = getattr(optimizer, "beta2", getattr(optimizer, "alpha", 0.0))
         self.job.eps = getattr(optimizer, "eps", 0.0)
@@ -77,11 +79,12 @@ class Desk:
         if lanes <= self.lanes:
             return
         self.lanes = lanes
-        sizes = self.chain.sizes
+        sizes = self.layout.sizes
         widest = -(-max(sizes) // width) * width + width
         self.point(values=torch.zeros((sum(sizes) + width) * lanes))
         self.point(**{name: torch.zeros(widest * lanes) for name in ("batch", "rows", "d", "spare")})
-        self.point(kept=torch.zeros((self.chain.kept + width) * lanes))
+        self.point(kept=torch.zeros((self.layout.kept + width) * lanes))
+        self.point(waiting=torch.zeros((self.layout.awaited + width) * lanes))
         self.point(panel=torch.zeros(needed(byref(self.job), lanes) + width * lanes))
 
     def turn(self, knobs: Mapping[str, float], dropped: Sequence[float]) -> None:

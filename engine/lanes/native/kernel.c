@@ -1,4 +1,4 @@
-/* Training steps of a chain of layers, many per call, without Python and without autograd.
+/* Training steps of a network of layers, many per call, without Python and without autograd.
 
    A batch lies on its side: values are (unit, example), examples padded to whole vectors, so that every layer of any
    width works on full vectors. Padding columns are computed along and never read by what counts.
@@ -7,6 +7,7 @@
 #include "dense.h"
 #include "encoder.h"
 #include "losses.h"
+#include "merge.h"
 #include "recurrent.h"
 #include "tokens.h"
 #include "windows.h"
@@ -40,6 +41,9 @@ PART void layer_forward(const Job *job, const Layer *layer, int64_t n, const flo
     case BATCH_NORM: batch_norm(layer, n, ld, layer->weight < 0 ? 0 : weight, bias, x, y, kept); break;
     case ENCODER: encode(layer, ld, job->weights, x, y, kept, job->panel); break;
     case MEAN: average(layer, ld, x, y); break;
+    case SWAP: swap(layer->steps, layer->features, ld, x, y); break;
+    case ADD:
+    case CONCAT: merge(layer, ld, x, standing(job, layer->second, ld), y); break;
     case MAX_POOL:
     case AVG_POOL: pool(layer, ld, x, y); break;
     default: activate(layer, layer->outputs * ld, x, y);
@@ -49,15 +53,14 @@ PART void layer_forward(const Job *job, const Layer *layer, int64_t n, const flo
 /* Returns the place behind the masks that it took; fills `values`. */
 PART const float *forward(const Job *job, int64_t n, const float *masks) {
     const int64_t ld = padded(n);
-    float *x = job->values;
     for (int64_t i = 0; i < job->depth; i++) {
         const Layer *layer = job->layers + i;
-        float *y = x + layer->inputs * ld;
+        const float *x = standing(job, layer->source, ld);
+        float *y = standing(job, i + 1, ld);
         if (layer->kind == DROPOUT)
             masks += drop(layer, n, ld, masks, x, y);
         else
             layer_forward(job, layer, n, x, y);
-        x = y;
     }
     return masks;
 }
@@ -89,33 +92,39 @@ PART void layer_backward(const Job *job, const Layer *layer, int64_t n, const fl
     case BATCH_NORM: batch_norm_back(layer, n, ld, job->weights, job->gradient, d, below, kept); break;
     case ENCODER: encode_back(layer, n, ld, job->weights, job->gradient, x, kept, d, below, job->panel); break;
     case MEAN: average_back(layer, ld, d, below); break;
+    case SWAP: swap(layer->features, layer->steps, ld, d, below); break;
     default: pool_back(layer, ld, x, y, d, below);
     }
 }
 
 PART void backward(const Job *job, int64_t n, const float *masks_end) {
     const int64_t ld = padded(n), first = first_with_weights(job);
-    float *d = job->d, *other = job->spare, *y = job->values;
-    for (int64_t i = 0; i < job->depth; i++) y += job->layers[i].inputs * ld;
+    float *d = job->d, *other = job->spare;
+    memset(job->waiting, 0, sizeof(float) * (size_t)(job->awaited * ld));
     for (int64_t i = job->depth - 1; i >= first; i--) {
         const Layer *layer = job->layers + i;
-        const float *x = y - layer->inputs * ld;
+        const float *x = standing(job, layer->source, ld), *y = standing(job, i + 1, ld);
+        if (layer->wait >= 0) memcpy(d, waiting(job, i + 1, ld), sizeof(float) * (size_t)(layer->outputs * ld));
+        if (layer->kind == ADD || layer->kind == CONCAT) {
+            part(job, layer, ld, d);
+            continue;
+        }
         if (layer->kind == POSITIONS) {
             if (!layer->table) place_back(layer, n, ld, d, job->gradient + layer->weight);
         } else if (!value_backward(layer, n, x, y, d, &masks_end)) {
-            layer_backward(job, layer, n, x, y, d, i > first || layer->kind >= NORM ? other : 0);
+            layer_backward(job, layer, n, x, y, d, layer->source > first || layer->kind >= NORM ? other : 0);
             float *used = d;
             d = other;
             other = used;
         }
-        y = (float *)x;
+        float *later = layer->source > first ? waiting(job, layer->source, ld) : 0;
+        if (later) add(layer->inputs * ld, d, later);
     }
 }
 
 PART double loss(const Job *job, const int64_t *index, int64_t n) {
     const int64_t ld = padded(n);
-    const float *o = job->values + job->inputs * ld, smoothing = (float)job->smoothing;
-    for (int64_t i = 0; i < job->depth - 1; i++) o += job->layers[i].outputs * ld;
+    const float *o = standing(job, job->depth, ld), smoothing = (float)job->smoothing;
     if (job->loss == CROSS_ENTROPY)
         return cross_entropy(n, job->outputs, ld, o, job->labels, index, smoothing, job->d);
     return by_element(job->loss, n, job->outputs, ld, o, job->targets, index, smoothing, job->d);

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from ctypes import Structure, c_double, c_int64, c_void_p
 from math import prod
+from operator import floordiv, mod
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,9 +20,11 @@ Place = Callable[[Tensor | None], int]
 """Where a parameter begins in the flat parameters; −1 for None."""
 
 (
-    LINEAR, CONV, RNN, LSTM, GRU, PROJECT, EMBEDDING, POSITIONS, NORM, BATCH_NORM, ENCODER, MAX_POOL, AVG_POOL, MEAN,
+    LINEAR, CONV, RNN, LSTM, GRU, PROJECT, EMBEDDING, POSITIONS, NORM, BATCH_NORM, ENCODER,
+    MAX_POOL, AVG_POOL, MEAN, SWAP, ADD, CONCAT,
     DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH,
-) = range(22)  # see layers.h  # fmt: skip
+) = range(25)  # see layers.h  # fmt: skip
+MERGING = (ADD, CONCAT)
 SELU_SLOPE, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
 
 
@@ -28,7 +32,10 @@ class Layer(Structure):
     """A layer as the kernel sees it: field by field as in layers.h."""
 
     _fields_ = (
-        *((name, c_int64) for name in ("kind", "inputs", "outputs", "weight", "bias")),
+        *(
+            (name, c_int64)
+            for name in ("kind", "inputs", "outputs", "weight", "bias", "source", "second", "at", "wait")
+        ),
         ("slope", c_double),
         ("scale", c_double),
         *((name, c_int64) for name in ("channels", "high", "wide", "filters", "tall", "broad")),
@@ -75,6 +82,8 @@ def told(module: nn.Module, call: Expression, given: Shape, gives: Shape, place:
             return [_windowed(layer, module, given, gives, _left(module), module.dilation)]
         case nn.MaxPool1d() | nn.MaxPool2d() if not module.ceil_mode:
             return [_windowed(_plain(MAX_POOL, given, gives), module, given, gives, module.padding, module.dilation)]
+        case nn.AdaptiveAvgPool1d() | nn.AdaptiveAvgPool2d() if not any(map(mod, given[1:], gives[1:])):
+            return [_evenly(_plain(AVG_POOL, given, gives), given, gives)]
         case nn.AvgPool1d() | nn.AvgPool2d() if not module.ceil_mode:
             return [_windowed(_plain(AVG_POOL, given, gives), module, given, gives, module.padding, 1)]
         case nn.RNN() | nn.LSTM() | nn.GRU() if not module.bidirectional and not (
@@ -94,14 +103,20 @@ def _weighted(kind: int, module: nn.Module, given: Shape, gives: Shape, place: P
     return layer
 
 
-def _windowed(layer: Layer, module: nn.Module, given: Shape, gives: Shape, pad: object, dilation: object) -> Layer:
+def _windowed(layer: Layer, window: Any, given: Shape, gives: Shape, pad: object, dilation: object) -> Layer:
     """A signal (channel, time) is an image of one row."""
     layer.channels, layer.high, layer.wide = (given[0], *_two(given[1:], 1))
     layer.filters, layer.tall, layer.broad = (gives[0], *_two(gives[1:], 1))
     one_row = len(given) == 2
-    layer.kernel, layer.stride = _pair(module.kernel_size, one_row, 1), _pair(module.stride, one_row, 1)
+    layer.kernel, layer.stride = _pair(window.kernel_size, one_row, 1), _pair(window.stride, one_row, 1)
     layer.pad, layer.dilation = _pair(pad, one_row, 0), _pair(dilation, one_row, 1)
     return layer
+
+
+def _evenly(layer: Layer, given: Shape, gives: Shape) -> Layer:
+    """Windows side by side that cover all that is given."""
+    window = tuple(map(floordiv, given[1:], gives[1:]))
+    return _windowed(layer, SimpleNamespace(kernel_size=window, stride=window), given, gives, 0, 1)
 
 
 def _left(module: nn.Conv1d | nn.Conv2d) -> object:
@@ -162,9 +177,28 @@ def computed(call: Expression, given: Shape, gives: Shape) -> list[Layer] | None
             return []
         case Call("torch.permute", (_, order)):
             order = [axis - 1 for axis in order[1:] if given[axis - 1] > 1]  # one of a single place can stand anywhere
-            return [] if order == sorted(order) else None
+            if order == sorted(order):
+                return []
+            if len(order) == 2:
+                return [Layer(kind=SWAP, inputs=prod(given), outputs=prod(given), steps=given[order[1]],
+                              features=given[order[0]])]  # fmt: skip
         case Call("torch.mean") if dict(call.kwargs)["dim"] in (1, -2) and len(given) == 2:
             return [Layer(kind=MEAN, inputs=prod(given), outputs=prod(gives), steps=given[0], features=given[1])]
+    return None
+
+
+def merged(call: Expression, first: Shape, second: Shape) -> tuple[Layer, Shape] | None:
+    """Two branches, whose shapes are given, as one by ``call``, and its shape. None where they meet in another way."""
+    match call:
+        case Call("torch.add"):
+            return _plain(ADD, first, first), first
+        case Call("torch.cat"):
+            dim = int(dict(call.kwargs)["dim"])
+            axis = dim - 1 if dim > 0 else len(first) + dim
+            gives = (*first[:axis], first[axis] + second[axis], *first[axis + 1 :])
+            layer = _plain(CONCAT, first, gives)
+            layer.steps, layer.features, layer.hidden = prod(first[:axis]), prod(first[axis:]), prod(second[axis:])
+            return layer, gives
     return None
 
 

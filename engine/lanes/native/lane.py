@@ -1,4 +1,4 @@
-"""The lane that trains chains of layers in the compiled kernel, many batches per call."""
+"""The lane that trains networks in the compiled kernel, many batches per call."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import Tensor
 from engine import regularizers
 from engine.knobs import DROPOUT
 from engine.lanes.lane import Lane
-from engine.lanes.native.chain import Unfit, chain
 from engine.lanes.native.job import Desk
 from engine.lanes.native.kinds import DROPOUT as DROPPING
 from engine.lanes.native.kinds import EMBEDDING, Layer
+from engine.lanes.native.layout import Unfit, layout
 from engine.quantities.quantity import Array
 from engine.regularizers import Knobs
 from engine.report import Tap
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BACKWARD, PENALTY, FINISH = 1, 2, 4  # parts of a step, as in kernel.c
 NO_MASKS = torch.empty(0)
 MASKS = 2**18  # numbers drawn for dropout at most per call: they should stay in the cache
-REASON = "The network is a chain of layers that the compiled kernel has, so its steps run there, many per call."
+REASON = "The compiled kernel has all layers of this network, so its steps run there, many per call."
 REGULAR = ("l1", "l2", "elastic", "elastic_mix", "weight_decay", "clip_norm", "clip_value", "label_smoothing")
 KNOBS = frozenset(
     ("lr", "momentum", "batch_size", "input_noise", "speed", *REGULAR)
@@ -47,13 +47,13 @@ class Native:
 
     def __init__(self, training: Training, library: ctypes.CDLL) -> None:
         self.training, self.library, self.width = training, library, int(library.width())
-        self.chain = chain(training)
+        self.layout = layout(training)
         if training.device.type != "cpu":
             raise Unfit("The fast kernel computes on the CPU.")
         if unknown := sorted(k for k in training.tuning.values if k not in KNOBS and not k.startswith(DROPOUT)):
             raise Unfit(f"The fast kernel does not have the knob {unknown[0]!r}.")
         self.x = self._inputs()
-        self.desk = Desk(training, self.chain)
+        self.desk = Desk(training, self.layout)
         self._knobs: Knobs = {}  # as they were obeyed last
         self._dropping: list[Layer] = []  # the dropout layers that draw a mask
         self._most = 1  # batches in one call
@@ -63,7 +63,7 @@ class Native:
     def _inputs(self) -> Tensor:
         """The data as the kernel takes them: numbers that name rows of a table too are float32, exact up to 2^24."""
         x = self.training.batches.x
-        rows = [layer.rows for layer in self.chain.layers if layer.kind == EMBEDDING]
+        rows = [layer.rows for layer in self.layout.layers if layer.kind == EMBEDDING]
         if rows and not (int(x.min()) >= 0 and int(x.max()) < min(rows)):
             raise Unfit("There are numbers in the data that name no row of the Embedding.")
         return x.to(torch.float32)
@@ -101,7 +101,7 @@ class Native:
 
     def _obey(self, knobs: Knobs) -> None:
         self._knobs = knobs
-        self.desk.turn(knobs, [layer.p for layer in self.chain.dropouts])
+        self.desk.turn(knobs, [layer.p for layer in self.layout.dropouts])
         # Where nothing is dropped, torch draws no mask either.
         self._dropping = [layer for layer in self.desk.layers if layer.kind == DROPPING and layer.slope > 0]
         drawn = sum(layer.outputs for layer in self._dropping)
@@ -157,11 +157,11 @@ class Native:
     def _outputs(self, n: int) -> dict[str, Array]:
         """The outputs of ``n`` examples, (n, …), where they are: as (unit, example) in the kernel's memory."""
         ld = -(-n // self.width) * self.width
-        values, sizes = self._shown.numpy(), self.chain.sizes
+        values, sizes = self._shown.numpy(), self.layout.sizes
         starts = np.concatenate([[0], np.cumsum(sizes)]) * ld
         found = {}
-        for node, place in self.chain.places.items():
-            start, size, shape = int(starts[place]), sizes[place], self.chain.shapes[node]
+        for node, place in self.layout.places.items():
+            start, size, shape = int(starts[place]), sizes[place], self.layout.shapes[node]
             lying = values[start : start + size * ld].reshape(*shape, ld)
             found[node] = np.moveaxis(lying[..., :n], -1, 0)
         return found
@@ -170,7 +170,7 @@ class Native:
         """Takes note of the steps from ``first`` on that were ``done``. Whether the next may be."""
         training, losses = self.training, self.desk.kept["losses"]
         training.step += done
-        for counter in self.chain.counters:
+        for counter in self.layout.counters:
             counter += done
         next = first + done
         training.report.batch(float(np.add.reduce(losses[first:next], dtype=np.float64)), done)

@@ -4,7 +4,7 @@
 
 enum {
     LINEAR, CONV, RNN, LSTM, GRU, PROJECT, EMBEDDING, POSITIONS, NORM, BATCH_NORM, ENCODER, /* with weights */
-    MAX_POOL, AVG_POOL, MEAN,
+    MAX_POOL, AVG_POOL, MEAN, SWAP, ADD, CONCAT, /* the last two read a second place */
     DROPOUT, RELU, LEAKY_RELU, ELU, SILU, GELU, SIGMOID, TANH /* value by value, and backward in place */
 };
 
@@ -16,6 +16,8 @@ typedef struct {
 typedef struct {
     int64_t kind, inputs, outputs; /* of the kinds above; sizes of one example */
     int64_t weight, bias;          /* places in the flat parameters; bias is -1 where there is none */
+    int64_t source, second; /* the places that it reads, of which the input is 0 and what layer k gives is k + 1 */
+    int64_t at, wait; /* where its values stand, and the gradient by them waits (-1: need not), in floats per example */
     double slope; /* LEAKY_RELU: y = slope x below 0. ELU: y = slope (e^x - 1) there. DROPOUT: the share dropped.
                      BATCH_NORM: the share by which its running averages move */
     double scale; /* ELU: what both of its sides are multiplied with */
@@ -25,7 +27,7 @@ typedef struct {
     /* RNN, LSTM, GRU: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of other weights */
     int64_t steps, features, hidden, sequence, hidden_weight, hidden_bias;
     int64_t kept; /* where in Job.kept it has its room, in floats per example */
-    /* sequences: (steps, features) become (steps, hidden) for PROJECT. EMBEDDING: rows of its table */
+    /* sequences: (steps, features) become (steps, hidden) for PROJECT, (features, steps) for SWAP. EMBEDDING: rows of its table. CONCAT: see merge.h */
     int64_t rows;
     /* ENCODER, RNN: kind of its activation. ENCODER: whether each step sees only those before; whether norms come first */
     int64_t heads, activation, causal, first;

@@ -110,3 +110,10 @@ PART void project_back(const Layer *layer, int64_t n, int64_t ld, const float *w
 INLINE int64_t tokens_size(const Layer *layer, int64_t ld) {
     return padded(layer->features) * ld + layer->hidden * WIDTH;
 }
+
+/* y (columns, rows) = x (rows, columns), of units. */
+PART void swap(int64_t rows, int64_t columns, int64_t ld, const float *x, float *y) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            memcpy(y + (c * rows + r) * ld, x + (r * columns + c) * ld, sizeof(float) * (size_t)ld);
+}

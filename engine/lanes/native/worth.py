@@ -3,12 +3,13 @@ and below). The unit is a multiply-add of one training step; both do some 50 bil
 
 from __future__ import annotations
 
-from engine.lanes.native.chain import Chain, Unfit
-from engine.lanes.native.kinds import CONV, ENCODER, GRU, LSTM, RNN, Layer
+from engine.lanes.native.kinds import BATCH_NORM, CONV, ENCODER, GRU, LSTM, RNN, Layer
+from engine.lanes.native.layout import Layout, Unfit
 
 WIDE = 8  # from so many channels on PyTorch's convolution is as good as the processor allows
 LEAD = 0.15  # and faster than the kernel's by this share: measured 0.04 to 0.16 for 3 × 3, 16 to 256 channels, batch 32
 NARROW = 2.0  # with fewer channels it takes about three times as long as its arithmetic
+NORMING = 200  # what PyTorch spends on a value that batch norm takes: half of what was measured
 CALL = 2.5e6  # what PyTorch spends on calling one layer forward and backward, 50 µs
 MEMORY = {LSTM: 360, GRU: 1024, RNN: 1024}  # units up to which it is as fast at least: see check()
 ENCODER_GAIN = 1.8  # how much faster than PyTorch's an encoder layer of up to SLIM features is
@@ -19,16 +20,16 @@ ENCODER_CALL = 5e7  # what PyTorch spends on calling an encoder layer, 1 ms
 VECTOR = 16  # examples in the widest vectors that processors have: batches are filled up to whole ones
 
 
-def check(chain: Chain, batch: int) -> None:
+def check(layout: Layout, batch: int) -> None:
     """Raises Unfit where PyTorch would be faster.
 
     Times as fast with a memory of 32, 128, 256, 512, 1024 units, 24 steps and batches of 32: LSTM 4.7, 1.5, 1.1, 0.9,
     0.7; GRU 16, 3.5, 2.3, 1.4, 1.1; RNN 20, 4.1, 2.4, 1.6, 1.4.
     """
-    if large := [layer for layer in chain.layers if layer.hidden > MEMORY.get(layer.kind, layer.hidden)]:
+    if large := [layer for layer in layout.layers if layer.hidden > MEMORY.get(layer.kind, layer.hidden)]:
         raise Unfit(f"A memory of {large[0].hidden} units is large enough for PyTorch's own products to be faster.")
     filled = -(-batch // VECTOR) * VECTOR / batch
-    encoders = [layer for layer in chain.layers if layer.kind == ENCODER]
+    encoders = [layer for layer in layout.layers if layer.kind == ENCODER]
     if sum(layer.heads * layer.steps**2 for layer in encoders) * filled * batch > LOOKS:
         raise Unfit("The sequences are so long that attention takes less memory in PyTorch than in the fast kernel.")
     if sum(_encoding(layer, batch) * (filled - _gain(layer)) - ENCODER_CALL for layer in encoders) > 0:
@@ -36,9 +37,10 @@ def check(chain: Chain, batch: int) -> None:
             f"The transformer layers of this network are wide enough, or a batch of {batch} small enough, for "
             "PyTorch's own products to be faster than the fast kernel."
         )
-    lost = sum(_work(layer, batch) * (filled - 1 + LEAD) for layer in chain.layers if _wide(layer))
-    gained = sum(_work(layer, batch) * NARROW for layer in chain.layers if layer.kind == CONV and not _wide(layer))
-    if lost > gained + CALL * len(chain.layers):
+    lost = sum(_work(layer, batch) * (filled - 1 + LEAD) for layer in layout.layers if _wide(layer))
+    gained = sum(_work(layer, batch) * NARROW for layer in layout.layers if layer.kind == CONV and not _wide(layer))
+    gained += sum(layer.outputs * batch * NORMING for layer in layout.layers if layer.kind == BATCH_NORM)
+    if lost > gained + CALL * len(layout.layers):
         raise Unfit(
             f"The convolutions of this network are large enough at a batch size of {batch} for PyTorch's own to be "
             "faster than the fast kernel."
