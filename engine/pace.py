@@ -26,7 +26,7 @@ class Pace(Protocol):
 
     def due(self, step: int, now: float) -> frozenset[str]:
         """What to look at in ``step``, the last of those that are trained in one go from ``now`` on, the training time
-        in seconds (pauses left out)."""
+        in seconds (pauses left out). It may come to an earlier one, where a loss beyond all bounds ends them."""
         ...
 
     def free(self, step: int) -> int:

@@ -30,7 +30,7 @@ class Dialog:
 
 def ask(dialog: Dialog, *args: Any) -> None:
     """Opens ``dialog`` with the next drawing of the page, in place of any other: a callback cannot open one."""
-    st.session_state[OPEN] = dialog, args
+    st.session_state[OPEN] = dialog, args, session.net_id()
 
 
 def close() -> None:
@@ -42,8 +42,8 @@ def show() -> None:
     """Draws the dialog that is open, if any."""
     if OPEN not in st.session_state:
         return
-    dialog, args = st.session_state[OPEN]
-    if dialog.edits and not session.leading():
+    dialog, args, net = st.session_state[OPEN]
+    if net != session.net_id() or (dialog.edits and not session.leading()):
         close()
     else:
         st.dialog(dialog.title, width=dialog.width, icon=dialog.icon, on_dismiss=close)(dialog.body)(*args)

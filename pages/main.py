@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages import hide, session, share
+from pages import dialogs, hide, session, share
 
 ASSETS = Path(__file__).parent / "assets"
 # Streamlit leaves a hand's breadth of white above and beside a wide page; charts and canvas need it more.
@@ -27,4 +27,6 @@ pages = [
 page = st.navigation([p for p in pages if not hide.hidden(p.url_path)], position="top")
 st.query_params["net"] = session.net_id()  # changing the page drops it, and a reload must find the drawing again
 hide.keep_in_address()
+if page.title != "Design":
+    dialogs.close()  # the browser's Back left it open
 page.run()

@@ -14,6 +14,7 @@ Nothing public can change a request, so these stand before and behind the queue 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
@@ -25,6 +26,7 @@ from streamlit.runtime.scriptrunner_utils.script_requests import (
     ScriptRequestType,
 )
 from streamlit.runtime.state import SessionState
+from streamlit.runtime.state.session_state import WStates
 
 TRIGGERS = ("trigger_value", "string_trigger_value", "chat_input_value", "json_trigger_value")
 _request, _ready = ScriptRequests.request_rerun, ScriptRequests.on_scriptrunner_ready
@@ -72,11 +74,21 @@ def _elsewhere(asking: RerunData, session: SessionState) -> bool:
     if not asking.fragment_id_queue or asking.widget_states is None:
         return False
     known = session._new_widget_state.widget_metadata
-    return any(
-        widget.id in known and known[widget.id].fragment_id not in asking.fragment_id_queue and _fresh(widget, session)
+    outside = [
+        widget
         for widget in asking.widget_states.widgets
-    )
+        if widget.id in known and known[widget.id].fragment_id not in asking.fragment_id_queue
+    ]
+    pressed = any(widget.WhichOneof("value") in TRIGGERS for widget in outside)
+    return pressed or (not asking.is_auto_rerun and any(_set(widget, session) for widget in outside))
 
 
-def _fresh(widget: WidgetState, session: SessionState) -> bool:
-    return widget.WhichOneof("value") in TRIGGERS or widget != session._new_widget_state.get_serialized(widget.id)
+def _set(widget: WidgetState, session: SessionState) -> bool:
+    """Whether the browser has another value than the page. Values are compared as the page reads them: the same number
+    travels in several ways. What cannot be read or compared counts as the same, so that no page is drawn for ever."""
+    states = WStates()
+    states.set_widget_from_proto(widget)
+    states.set_widget_metadata(session._new_widget_state.widget_metadata[widget.id])
+    with suppress(Exception):
+        return bool(states[widget.id] != session[widget.id])
+    return False

@@ -98,9 +98,9 @@ def test_a_good_table_trains_once_the_network_fits_it(page: Page, address: str) 
     expect(page.get_by_text("200 rows, 3 columns")).to_be_visible(timeout=READ)
     train = page.get_by_role("button", name="Train", exact=True)
     expect(page.get_by_role("button", name="Look at the data")).to_be_visible(timeout=READ)
-    page.wait_for_timeout(1_000)
-    for _ in range(3):  # the network on the page is for another data set: its cures fit it to this one
-        cure = page.get_by_role("button", name=re.compile("^(build )?(Set|Add) .*"))
+    cure = page.get_by_role("button", name=re.compile("^(build )?(Set|Add) .*"))
+    expect(cure.first).to_be_visible()  # the network on the page is for another data set: its cures fit it to this one
+    for _ in range(3):
         if train.is_enabled() or not cure.count():
             break
         cure.first.click()

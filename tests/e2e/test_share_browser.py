@@ -97,6 +97,19 @@ def test_a_dialog_stays_while_the_page_is_drawn_again_but_for_one_that_may_no_lo
     looks_on(other, "took over this network")
 
 
+def test_a_dialog_that_the_browsers_back_has_left_does_not_come_again(page: Page, address: str) -> None:
+    page.goto(f"{address}/train")
+    page.get_by_role("link", name="Design").click()
+    page.get_by_role("button", name="Versions").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("spinbutton", name="Steps")).to_be_visible()
+    page.get_by_role("link", name="Design").click()
+    expect(page.get_by_role("button", name="Versions")).to_be_visible()
+    layers(page, len(templates.load("spiral_mlp").nodes))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_reload_does_not_lock_a_tab_out_and_a_closed_tab_frees_the_network(
     page: Page, other: Page, address: str
 ) -> None:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -19,7 +20,7 @@ from engine.lanes.eager import Eager
 from engine.lanes.native import build, worth
 from engine.lanes.native.kinds import ENCODER, Layer
 from engine.lanes.native.layout import Layout, Unfit
-from tests.engine.drawn import advance, chain, make
+from tests.engine.drawn import advance, chain, make, with_input
 from tests.engine.lanes import assert_alike, both, image
 
 pytestmark = pytest.mark.skipif(build.compiler() is None, reason="there is no C compiler here")
@@ -109,6 +110,23 @@ class TestRecurrent:
                     ("Output", {}))  # fmt: skip
         assert_alike(*both(40, net, "sunspots", knobs={"lr": 0.01}))
 
+    @pytest.mark.parametrize("type_", ["RNN", "LSTM", "GRU"])
+    @pytest.mark.parametrize("between", [[], [("Tanh", {})], [("Flatten", {})], [("Linear", {"out_features": 4})]])
+    def test_what_is_dropped_of_a_sequence_is_what_the_reference_drops(self, type_: str, between: list[Any]):
+        memory = (type_, {"hidden_size": 5, "output": "sequence"})
+        last = [] if ("Flatten", {}) in between else [(type_, {"hidden_size": 3})]
+        net = chain(("Input", {"shape": (24, 1)}), memory, *between, ("Dropout", {"p": 0.4}), *last,
+                    ("Linear", {"out_features": 1}), ("Output", {}))  # fmt: skip
+        assert_alike(*both(10, net, "sunspots", optimizer="momentum", knobs={"lr": 0.03}))
+
+    def test_values_in_an_order_of_their_own_are_dropped_by_the_reference(self):
+        turned = ("Linear", {"out_features": 3}), ("Permute", {"dims": (2, 1)}), ("Dropout", {"p": 0.4})
+        net = chain(("Input", {"shape": (24, 1)}), *turned, ("Flatten", {}), ("Linear", {"out_features": 1}),
+                    ("Output", {}))  # fmt: skip
+        lane = make(net, "sunspots", lane="auto").lane
+        assert lane.name == "eager"
+        assert "'dropout_1'" in lane.reason
+
     def test_both_directions_are_for_the_reference(self):
         net = chain(("Input", {"shape": (24, 1)}), ("LSTM", {"bidirectional": True}), ("Linear", {"out_features": 1}),
                     ("Output", {}))  # fmt: skip
@@ -131,6 +149,17 @@ class TestBatchNorm:
         conv = ("Conv2d", {"out_channels": 5, "kernel_size": 3, "bias": False})
         net = image(conv, ("BatchNorm2d", {}), ("ReLU", {}), ("MaxPool2d", {"kernel_size": 2}))
         assert_alike(*both(20, net, "digits", optimizer="momentum", knobs={"lr": 0.05, "batch_size": batch}))
+
+    def test_far_from_zero_its_variance_is_that_of_double_precision(self):
+        data = load(DataRef("spiral"))
+        data = with_input(data, data.x_train + np.float32(1e5))
+        norm = ("BatchNorm1d", {"momentum": 1.0})
+        net = chain(("Input", {"shape": (2,)}), norm, ("Linear", {"out_features": 2}), ("Output", {}))
+        (batch,), _ = make(net, data).batches.next(32)
+        native = make(net, data, lane="native", knobs={"batch_size": 32})
+        advance(native, 1)
+        found = native.model.get_submodule("batchnorm1d_1").get_buffer("running_var")
+        assert found.tolist() == pytest.approx(batch.double().var(dim=0).tolist(), rel=1e-6)
 
     def test_of_signals_before_any_weights(self):
         net = chain(("Input", {"shape": (24, 1)}), ("BatchNorm1d", {"affine": False}), ("Flatten", {}),

@@ -9,14 +9,20 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit.runtime.state import SessionState
+from streamlit.runtime.state.common import WidgetMetadata
 
 from pages import reruns
 
-PARTS = {"press": "bar", "told": "chart", "switch": "bar"}
+PARTS = {"press": "bar", "told": "chart", "switch": "bar", "number": "bar", "untouched": "bar"}
 
 
 def pressed(id: str) -> WidgetState:
     return WidgetState(id=id, trigger_value=True)
+
+
+def number(value: int) -> WidgetState:
+    """As the browser sends a whole number."""
+    return WidgetState(id="number", int_value=value)
 
 
 def switch(on: bool) -> WidgetState:
@@ -25,11 +31,15 @@ def switch(on: bool) -> WidgetState:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What is drawn after requests, on a page where the switch is on: the request that is taken up, or None."""
+    """The request that is taken up of several, or None, on a page where the switch is on and the number is 3."""
     session = SessionState()
     for id, part in PARTS.items():
-        session._new_widget_state.widget_metadata[id] = SimpleNamespace(fragment_id=part)  # type: ignore[assignment]
+        known = WidgetMetadata(
+            id, deserializer=lambda v: v, serializer=float, value_type="double_value", fragment_id=part
+        )
+        session._new_widget_state.set_widget_metadata(known)
     session._new_widget_state.set_widget_from_proto(switch(True))
+    session._new_widget_state.set_from_value("number", 3)  # which Streamlit itself would send as 3.0
     context = SimpleNamespace(page_script_hash="here", session_state=SimpleNamespace(_state=session))
     monkeypatch.setattr(reruns, "get_script_run_ctx", lambda **_: context)
 
@@ -61,6 +71,16 @@ def test_a_press_that_travels_as_the_request_of_another_part_draws_the_page(take
 def test_what_was_set_in_another_part_draws_the_page_and_what_was_not_does_not(taken: Any) -> None:
     assert taken(asking("chart", pressed("told"), switch(False))).fragment_id_queue == []
     assert taken(asking("chart", pressed("told"), switch(True))).fragment_id_queue == ["chart"]
+
+
+def test_a_value_that_travels_in_another_form_or_that_the_page_has_not_yet_is_not_one_that_was_set(taken: Any) -> None:
+    untouched = WidgetState(id="untouched", bool_value=False)
+    assert taken(asking("chart", pressed("told"), number(3), untouched)).fragment_id_queue == ["chart"]
+    assert taken(asking("chart", pressed("told"), number(4), untouched)).fragment_id_queue == []
+
+
+def test_a_clock_draws_its_own_part_only_whatever_it_takes_along(taken: Any) -> None:
+    assert taken(asking("chart", switch(False), number(4), auto=True)).fragment_id_queue == ["chart"]
 
 
 def test_a_clock_takes_no_press_along(taken: Any) -> None:

@@ -32,17 +32,18 @@ PART void batch_norm(const Layer *layer, int64_t n, int64_t ld, const float *gai
     const double count = (double)(n * places);
     float *factors = kept + layer->outputs * ld;
     for (int64_t c = 0; c < layer->channels; c++, x += part, y += part, kept += part) {
-        const double mean = inner(places, n, ld, x, 0) / count;
-        for (int64_t i = 0; i < part; i += WIDTH) store(kept + i, load(x + i) - (float)mean);
-        const double variance = inner(places, n, ld, kept, kept) / count;
+        const float about = (float)(inner(places, n, ld, x, 0) / count);
+        for (int64_t i = 0; i < part; i += WIDTH) store(kept + i, load(x + i) - about);
+        const double rest = inner(places, n, ld, kept, 0) / count; /* far from 0 the first sum has lost it */
+        const double variance = inner(places, n, ld, kept, kept) / count - rest * rest;
         const float factor = factors[c * ld] = (float)(1 / sqrt(variance + layer->eps));
         const float scale = gain ? gain[c] : 1.f, offset = shift ? shift[c] : 0.f;
         for (int64_t i = 0; i < part; i += WIDTH) {
-            const V normal = load(kept + i) * factor;
+            const V normal = (load(kept + i) - (float)rest) * factor;
             store(kept + i, normal);
             store(y + i, normal * scale + offset);
         }
-        drift(layer->averages[0] + c, layer->slope, mean);
+        drift(layer->averages[0] + c, layer->slope, about + rest);
         drift(layer->averages[1] + c, layer->slope, variance * count / (count - 1));
     }
 }

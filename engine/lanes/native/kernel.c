@@ -180,7 +180,8 @@ INLINE int step(const Job *job, int64_t s, int64_t parts, int meanwhile, const f
 /* Numbers in the dropout masks of one example. */
 INLINE int64_t drawn(const Job *job) {
     int64_t sum = 0;
-    for (const Layer *l = job->layers; l < job->layers + job->depth; l++) sum += l->kind == DROPOUT && l->slope > 0 ? l->outputs : 0;
+    for (const Layer *l = job->layers; l < job->layers + job->depth; l++)
+        sum += l->kind == DROPOUT && l->slope > 0 ? l->outputs : 0;
     return sum;
 }
 

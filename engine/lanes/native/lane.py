@@ -133,6 +133,9 @@ class Native:
             for layer in dropping:
                 factors = masks[place : place + int(stop - start) * layer.outputs]
                 factors.bernoulli_(1 - layer.slope).div_(1 - layer.slope)  # as torch.nn.functional.dropout does
+                if layer.steps:  # drawn step by step, as the values of a memory lie
+                    drawn = factors.clone().view(layer.steps, -1, layer.features)
+                    factors.view(-1, layer.steps, layer.features).copy_(drawn.transpose(0, 1))
                 place += len(factors)
         return torch.cat(noisy) if noise else x, masks
 

@@ -27,7 +27,8 @@ typedef struct {
     /* RNN, LSTM, GRU: (steps, features) become (steps, hidden) with `sequence`, else (hidden,); places of other weights */
     int64_t steps, features, hidden, sequence, hidden_weight, hidden_bias;
     int64_t kept; /* where in Job.kept it has its room, in floats per example */
-    /* sequences: (steps, features) become (steps, hidden) for PROJECT, (features, steps) for SWAP. EMBEDDING: rows of its table. CONCAT: see merge.h */
+    /* sequences: (steps, features) become (steps, hidden) for PROJECT, (features, steps) for SWAP; CONCAT: see merge.h.
+       EMBEDDING: rows of its table */
     int64_t rows;
     /* ENCODER, RNN: kind of its activation. ENCODER: whether each step sees only those before; whether norms come first */
     int64_t heads, activation, causal, first;

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from builder.plan import Step, plan
+from engine.lanes.native import kinds
 from engine.lanes.native.kinds import ENCODER, MERGING, BatchNorm, Layer, Shape, computed, kept, merged, told
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from engine.loop import Training
+
+
+# How PyTorch has the values of a batch in memory: example by example, or of a sequence step by step.
+EXAMPLES, STEPS, OTHERWISE = "examples", "steps", "otherwise"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class _Draft:
         self.training = training
         self.shape: Shape = tuple(training.batches.x.shape[1:])  # of what was taken last
         self.inputs = prod(self.shape)
-        self.standing = {0: (0, self.shape)}  # by the registers of the plan: place, shape
+        self.standing = {0: (0, self.shape, EXAMPLES)}  # by the registers of the plan: place, shape, order
         self.layers: list[Layer] = []
         self.places: dict[str, int] = {}
         self.shapes: dict[str, Shape] = {}
@@ -79,30 +84,43 @@ class _Draft:
         if step.shared or step.name in self.names:
             raise Unfit(f"{self._words(step)} shares its weights, which the fast kernel cannot do.")
         self.names.add(step.name)
-        place, self.shape = self.standing[step.sources[0]]
+        place, self.shape, order = self.standing[step.sources[0]]
         if len(step.sources) > 1:
-            place = self._merge(step, place)
+            place, order = self._merge(step, place, order)
         else:
-            for layer in self._layers(step, module):
+            layers = self._layers(step, module)
+            if isinstance(module, nn.Dropout):
+                self._drop(step, module, layers[0], order)
+            order = _ordered(module, layers, order)
+            for layer in layers:
                 place = self._put(layer, place)
-        if isinstance(module, nn.Dropout):
-            self.dropouts.append(module)
         if isinstance(module, BatchNorm):
             self.counters.append(module.get_buffer("num_batches_tracked"))
         self.shape = tuple(step.output.shape)
-        self.standing[step.target] = place, self.shape
+        self.standing[step.target] = place, self.shape, order
         self.places[step.node], self.shapes[step.node] = place, self.shape
 
-    def _merge(self, step: Step, place: int) -> int:
+    def _drop(self, step: Step, module: nn.Dropout, layer: Layer, order: str) -> None:
+        """torch draws a mask in the order in which the values lie, and so does this lane."""
+        if order == OTHERWISE:
+            raise Unfit(
+                f"PyTorch has the values that {self._words(step)} drops in an order that the fast kernel has not."
+            )
+        if order == STEPS:
+            layer.steps, layer.features = self.shape
+        self.dropouts.append(module)
+
+    def _merge(self, step: Step, place: int, order: str) -> tuple[int, str]:
         """Of more than two branches each in turn with what those before it gave."""
         for source in step.sources[1:]:
-            other, theirs = self.standing[source]
+            other, theirs, another = self.standing[source]
             found = merged(step.forward, self.shape, theirs)
             if found is None:
                 raise self._unknown(step)
             layer, self.shape = found
             place = self._put(layer, place, other)
-        return place
+            order = EXAMPLES if layer.kind == kinds.CONCAT else order if order == another else OTHERWISE
+        return place, order
 
     def _put(self, layer: Layer, source: int, second: int = 0) -> int:
         """Appends ``layer``; the place of its output."""
@@ -142,6 +160,19 @@ class _Draft:
 
     def _words(self, step: Step) -> str:
         return f"'{self.training.network.graph.by_id[step.node].label or step.node}'"
+
+
+def _ordered(module: nn.Module | None, layers: Sequence[Layer], order: str) -> str:
+    """The order of what comes out of one node, given that of what goes in."""
+    if not layers:
+        looks = order == EXAMPLES or isinstance(module, nn.Identity)
+        return order if looks else EXAMPLES if isinstance(module, nn.Flatten) else OTHERWISE
+    last = layers[-1]
+    if last.kind in (kinds.RNN, kinds.LSTM, kinds.GRU) and last.sequence:
+        return STEPS
+    if last.kind == kinds.SWAP or (last.kind == ENCODER and last.first):
+        return OTHERWISE
+    return order if last.kind >= kinds.DROPOUT or last.kind == kinds.POSITIONS else EXAMPLES
 
 
 def _wait(layers: Sequence[Layer]) -> int:
