@@ -50,3 +50,10 @@ def test_a_page_is_drawn_though_the_page_before_asked_once_more(page: Page, addr
     assert echo.sent
     expect(page.get_by_role("spinbutton", name="L2 penalty, exact")).to_be_visible(timeout=1000)
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_enabled(timeout=1000)
+
+
+def test_charts_have_their_names_before_they_come_on_screen(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.goto(f"{address}/train")
+    for name in ("Loss", "Gradient size per layer", "Activations now, layer by layer"):
+        expect(page.get_by_role("region", name=name, exact=True)).to_be_attached()

@@ -1,6 +1,7 @@
 import { el, fresh, say } from "./dom";
 import { frame, move } from "./quick";
 import type { Chart, Entry, View } from "./charts/chart";
+import type { History } from "./history";
 import type { Json } from "./types";
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
@@ -68,12 +69,17 @@ export class Card {
     this.touch();
   }
 
+  /** What it is called and what it says: also while it is off the screen, and not drawn, for those who read by ear. */
+  tell(history: History): void {
+    say(this.title, this.chart.title(history));
+    say(this.says, this.chart.says(history));
+  }
+
   /** Draws `view` and marks on the element which step is now on screen, for tests and measurements. */
   draw(plotly: any, view: View): void {
     const began = performance.now();
     const figure = this.chart.figure(view);
-    say(this.title, this.chart.title(view.history));
-    say(this.says, this.chart.says(view.history));
+    this.tell(view.history);
     this.note.hidden = !figure.note;
     say(this.note, figure.note ?? "");
     this.drawLegend(figure.legend);

@@ -240,7 +240,10 @@ export class Panel {
     this.time.show(history, this.past?.step ?? null, Object.keys(this.past?.turned ?? {}).length, data.settings,
       data.hide.includes("time"));
     this.knobs.show(data, this.past?.history ?? history, mine, this.past !== null);
-    for (const card of this.cards) card.root.hidden = card.chart.asks ? !this.more.chosen.has(card.chart.asks) : !card.chart.shown(history, data);
+    for (const card of this.cards) {
+      card.root.hidden = card.chart.asks ? !this.more.chosen.has(card.chart.asks) : !card.chart.shown(history, data);
+      if (!card.root.hidden) card.tell(this.past?.history ?? history);
+    }
     this.more.show(history);
     Object.assign(this.root.dataset, { run: data.run ?? "", state: history.status.state || "none", step: history.step, link: this.stream?.link ?? "none", past: this.past?.step ?? "" });
     this.painter.kick();
