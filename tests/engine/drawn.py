@@ -38,6 +38,15 @@ MLP = chain(
     ("Linear", {"out_features": 2}),
     ("Output", {}),
 )
+RELU = chain(
+    ("Input", {"shape": (2,)}),
+    ("Linear", {"out_features": 8}),
+    ("ReLU", {}),
+    ("Linear", {"out_features": 8}),
+    ("ReLU", {}),
+    ("Linear", {"out_features": 2}),
+    ("Output", {}),
+)
 CNN = chain(
     ("Input", {"shape": (1, 8, 8)}),
     ("Conv2d", {"out_channels": 4, "kernel_size": 3}),
