@@ -23,8 +23,8 @@ VECTOR = 16  # examples in the widest vectors that processors have: batches are 
 def check(layout: Layout, batch: int) -> None:
     """Raises Unfit where PyTorch would be faster.
 
-    Times as fast with a memory of 32, 128, 256, 512, 1024 units, 24 steps and batches of 32: LSTM 4.7, 1.5, 1.1, 0.9,
-    0.7; GRU 16, 3.5, 2.3, 1.4, 1.1; RNN 20, 4.1, 2.4, 1.6, 1.4.
+    Times as fast with a memory of 32, 128, 256, 512, 1024 units, 24 steps and batches of 32 (benchmarks/lanes.py): LSTM
+    5.4, 1.6, 1.2, 1.0, 0.6; GRU 19, 4.3, 2.8, 1.6, 1.2; RNN 24, 5.4, 3.5, 2.2, 1.7.
     """
     if large := [layer for layer in layout.layers if layer.hidden > MEMORY.get(layer.kind, layer.hidden)]:
         raise Unfit(f"A memory of {large[0].hidden} units is large enough for PyTorch's own products to be faster.")
